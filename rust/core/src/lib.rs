@@ -1,0 +1,27 @@
+//! Byte-level BPE: train, encode and decode, exactly.
+//!
+//! # Map
+//!
+//! - [`Tokenizer`] puts the parts together; [`Definition`] is what it is built from.
+//! - [`pretokenize`] splits text into pretokens; it knows no vocabulary.
+//! - [`vocab`] holds tokens, the normalised merges and the special tokens.
+//! - [`encode`] turns a pretoken into ids, [`decode`] turns ids into bytes.
+//! - [`train`] learns merges from pretoken counts.
+//! - [`formats`] reads and writes files as [`Definition`]s.
+
+pub mod decode;
+mod definition;
+pub mod encode;
+mod error;
+pub mod formats;
+mod ids;
+pub mod pretokenize;
+mod tokenizer;
+pub mod train;
+pub mod unicode;
+pub mod vocab;
+
+pub use definition::{AddedToken, Definition, MergeRule};
+pub use error::{Error, ErrorKind, Result};
+pub use ids::{Pair, Symbol, TokenId};
+pub use tokenizer::Tokenizer;

@@ -1,0 +1,4 @@
+//! The tokenizer: split, vocabulary, merges and special tokens together.
+
+/// A tokenizer.
+pub struct Tokenizer;

@@ -1,0 +1,3 @@
+//! Tokens, merges and special tokens.
+
+pub mod special;
