@@ -4,11 +4,14 @@
 //!
 //! - [`Tokenizer`] puts the parts together; [`Definition`] is what it is built from.
 //! - [`pretokenize`] splits text into pretokens; it knows no vocabulary.
-//! - [`vocab`] holds tokens, the normalised merges and the special tokens.
-//! - [`encode`] turns a pretoken into ids, [`decode`] turns ids into bytes.
+//! - [`vocab`] holds tokens, the normalised merges and the added tokens.
+//! - [`encode`] turns pretokens into ids, [`decode`](mod@decode) turns ids into bytes.
 //! - [`train`] learns merges from pretoken counts.
-//! - [`formats`] reads and writes files as [`Definition`]s.
+//! - [`formats`] reads and writes files as [`Definition`]s; [`builtin`] holds published vocabularies.
 
+#![cfg_attr(test, allow(clippy::as_conversions))]
+
+pub mod builtin;
 pub mod decode;
 mod definition;
 pub mod encode;
@@ -22,6 +25,8 @@ pub mod unicode;
 pub mod vocab;
 
 pub use definition::{AddedToken, Definition, MergeRule};
+pub use encode::{Scratch, ScratchPool};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{Pair, Symbol, TokenId};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Batch, Tokenizer};
+pub use vocab::Allowed;

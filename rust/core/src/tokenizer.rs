@@ -1,4 +1,264 @@
-//! The tokenizer: split, vocabulary, merges and special tokens together.
+//! The tokenizer: split, vocabulary, merges and added tokens together.
 
-/// A tokenizer.
-pub struct Tokenizer;
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use crate::decode;
+use crate::definition::{Definition, MergeRule};
+use crate::encode::{Encoder, Scratch, ScratchPool, parallel};
+use crate::error::{Error, Result};
+use crate::formats::compact;
+use crate::ids::TokenId;
+use crate::pretokenize::Pretokenizer;
+use crate::vocab::canonical::normalise;
+use crate::vocab::special::Segment;
+use crate::vocab::{AddedTokens, Allowed, Vocabulary};
+
+/// A byte-level BPE tokenizer: immutable, shared between threads, equal by what it does.
+///
+/// # Examples
+///
+/// ```
+/// use bytepair_core::{Allowed, Scratch, Tokenizer, builtin};
+///
+/// let gpt2 = Tokenizer::new(builtin::definition("gpt2")?.expect("it is built in"))?;
+/// let mut ids = Vec::new();
+/// gpt2.encode(&mut Scratch::default(), b"hello world", Allowed::None, &mut ids)?;
+/// assert_eq!(ids, [31373, 995]);
+/// assert_eq!(gpt2.decode(&ids)?, b"hello world");
+/// # Ok::<(), bytepair_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Tokenizer {
+    name: Option<String>,
+    pretokenizer: Pretokenizer,
+    vocabulary: Vocabulary,
+    encoder: Encoder,
+    added: AddedTokens,
+    canonical_form: OnceLock<Vec<u8>>,
+}
+
+/// The ids of many documents, one after another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Batch {
+    /// The ids of all documents.
+    pub ids: Vec<u32>,
+    /// Where each document ends in `ids`.
+    pub ends: Vec<usize>,
+}
+
+impl Tokenizer {
+    /// Checks a definition and builds the tables to run it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) and
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) for the first fault found.
+    ///
+    /// # Complexity
+    ///
+    /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
+    pub fn new(definition: Definition) -> Result<Self> {
+        let Definition { name, pretokenizer, tokens, merges, whole_pretokens, added_tokens } = definition;
+        let vocabulary = Vocabulary::new(&tokens, &added_tokens)?;
+        drop(tokens);
+        let merges = normalise(&vocabulary, &merges)?;
+        let reachable = merges.table.n_symbols();
+        // Where merges lead to every token, looking up whole pretokens changes nothing: one definition, not two.
+        let whole_pretokens = whole_pretokens && vocabulary.ordinary().count() > reachable;
+        let encoder = Encoder::new(merges, whole_pretokens);
+        let added = AddedTokens::new(added_tokens)?;
+        Ok(Self { name, pretokenizer, vocabulary, encoder, added, canonical_form: OnceLock::new() })
+    }
+
+    /// The name it was given, such as `cl100k_base`.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// How text is split before merging.
+    pub fn pretokenizer(&self) -> &Pretokenizer {
+        &self.pretokenizer
+    }
+
+    /// The tokens.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The encoder of text without special tokens.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// The added tokens, special or not.
+    pub fn added_tokens(&self) -> &AddedTokens {
+        &self.added
+    }
+
+    /// The canonical merges in rank order: left, right and merged id.
+    pub fn merges(&self) -> impl Iterator<Item = (TokenId, TokenId, TokenId)> {
+        let table = self.encoder.table();
+        table.merges().map(|(left, right, merged)| (table.id(left), table.id(right), table.id(merged)))
+    }
+
+    /// The canonical definition: tokens and added tokens by id, merges in rank order.
+    ///
+    /// A tokenizer built from it is equal to this one.
+    pub fn definition(&self) -> Definition {
+        Definition {
+            name: self.name.clone(),
+            pretokenizer: self.pretokenizer.clone(),
+            tokens: self.vocabulary.ordinary().map(|(id, bytes)| (id, bytes.to_vec())).collect(),
+            merges: MergeRule::List(self.merges().map(|(left, right, _)| (left, right)).collect()),
+            whole_pretokens: self.encoder.whole_pretokens(),
+            added_tokens: self.added.tokens().to_vec(),
+        }
+    }
+
+    /// The canonical form in bytes: equal for equal tokenizers, and read back by [`compact::read`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal); none is known.
+    pub fn canonical_form(&self) -> Result<&[u8]> {
+        if let Some(form) = self.canonical_form.get() {
+            return Ok(form);
+        }
+        let form = compact::write(&self.definition())?;
+        Ok(self.canonical_form.get_or_init(|| form))
+    }
+
+    /// The SHA-256 of the canonical form, in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::canonical_form`].
+    pub fn fingerprint(&self) -> Result<String> {
+        let digest = Sha256::digest(self.canonical_form()?);
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Appends the ids of `text` to `out`.
+    ///
+    /// Special tokens in the text become ids only where `allowed`; otherwise they are plain text. Of special tokens that
+    /// start at one place the longest wins. `text` need not be UTF-8: bytes that are not form pretokens of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `allowed` names no special token.
+    ///
+    /// # Complexity
+    ///
+    /// O(n) time for n bytes and a fixed vocabulary and pattern, whatever the text.
+    pub fn encode(&self, scratch: &mut Scratch, text: &[u8], allowed: Allowed<'_>, out: &mut Vec<u32>) -> Result<()> {
+        let matcher = self.added.matcher(allowed)?;
+        let Some(matcher) = matcher else {
+            self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
+            return Ok(());
+        };
+        for segment in matcher.literals().segments(text) {
+            match segment {
+                Segment::Text(text) => {
+                    self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
+                }
+                Segment::Literal(index) => out.extend(matcher.ids().get(index)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of many documents, over `num_threads` threads, or one for each processor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    ///
+    /// # Complexity
+    ///
+    /// O(n) time for n bytes in all, whatever the texts; the ids are the same for any number of threads.
+    pub fn encode_batch(
+        &self,
+        pool: &ScratchPool,
+        texts: &[&[u8]],
+        allowed: Allowed<'_>,
+        num_threads: Option<NonZero<usize>>,
+    ) -> Result<Batch> {
+        self.added.matcher(allowed)?;
+        let n_bytes = texts.iter().map(|text| text.len()).sum();
+        let n_threads = parallel::n_threads(num_threads, n_bytes);
+        let parts = parallel::for_blocks(texts, n_threads, || pool.lend(), |scratch, block| {
+            let mut part = Batch::default();
+            for text in block {
+                self.encode(scratch, text, allowed, &mut part.ids)?;
+                part.ends.push(part.ids.len());
+            }
+            Ok::<Batch, Error>(part)
+        });
+        let mut batch = Batch::default();
+        for part in parts {
+            let part = part?;
+            let start = batch.ids.len();
+            batch.ends.extend(part.ends.iter().map(|end| start + end));
+            if batch.ids.is_empty() {
+                batch.ids = part.ids;
+            } else {
+                batch.ids.extend(part.ids);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// How many ids `text` has, special tokens being plain text; `None` where there are more than `limit`.
+    ///
+    /// # Complexity
+    ///
+    /// O(n) time for n bytes; stops soon after the limit is passed. The ids are never held all at once.
+    pub fn count(&self, scratch: &mut Scratch, text: &[u8], limit: usize) -> Option<usize> {
+        let mut n_ids = 0;
+        let mut ids = Vec::new();
+        let mut count_text = |text: &[u8]| {
+            self.pretokenizer.split(text, |pretoken| {
+                ids.clear();
+                self.encoder.encode_pretoken(&self.vocabulary, scratch, pretoken, &mut ids);
+                n_ids += ids.len();
+                if n_ids > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        };
+        // `Allowed::None` names no token, so this cannot fail.
+        let matcher = self.added.matcher(Allowed::None).ok().flatten();
+        let Some(matcher) = matcher else {
+            return count_text(text).is_continue().then_some(n_ids);
+        };
+        let mut n_literals = 0;
+        for segment in matcher.literals().segments(text) {
+            match segment {
+                Segment::Text(text) => {
+                    if count_text(text).is_break() {
+                        return None;
+                    }
+                }
+                Segment::Literal(_) => n_literals += 1,
+            }
+        }
+        Some(n_ids + n_literals).filter(|&total| total <= limit)
+    }
+
+    /// The bytes of `ids`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenId`](crate::ErrorKind::TokenId) for the first id that stands for no token.
+    ///
+    /// # Complexity
+    ///
+    /// O(ids + bytes).
+    pub fn decode(&self, ids: &[u32]) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        decode::decode(&self.vocabulary, ids, &mut bytes)?;
+        Ok(bytes)
+    }
+}

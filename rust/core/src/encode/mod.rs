@@ -1,1 +1,16 @@
-//! encode
+//! Text to ids.
+//!
+//! [`naive`] is the definition; [`Encoder`] gives the same ids fast: a whole token by look-up, a pretoken seen lately
+//! from a cache, a short one by an array scan, a long one by a walk that is linear for any input.
+
+mod cache;
+mod encoder;
+mod long;
+pub mod naive;
+pub(crate) mod parallel;
+mod short;
+#[cfg(test)]
+mod tests;
+mod trie;
+
+pub use encoder::{Encoder, PooledScratch, Scratch, ScratchPool};

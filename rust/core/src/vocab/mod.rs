@@ -1,3 +1,15 @@
-//! Tokens, merges and special tokens.
+//! Tokens, merges and special tokens: checked once, then only read.
+//!
+//! A file states a merge rule; [`canonical`] reduces it to the merges that can ever happen, so that
+//! everything after it sees one kind of vocabulary whatever the file's format was.
 
+mod added;
+pub mod canonical;
+mod merges;
+mod rule;
 pub mod special;
+mod vocabulary;
+
+pub use added::{AddedTokens, Allowed};
+pub use merges::MergeTable;
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,135 @@
+//! Every strategy against the definition, on vocabularies that no trainer would make.
+
+use proptest::prelude::*;
+
+use super::naive::NaiveEncoder;
+use super::{long, short, trie::Trie};
+use crate::definition::{Definition, MergeRule};
+use crate::ids::TokenId;
+use crate::pretokenize::Pretokenizer;
+use crate::vocab::Vocabulary;
+use crate::vocab::canonical::{Normalised, normalise};
+
+const ALPHABET: &[u8] = b"abcd";
+
+fn id(index: usize) -> TokenId {
+    TokenId::from_index(index).unwrap()
+}
+
+/// A vocabulary of the 256 bytes and `strings` over the alphabet, in that order of rank.
+fn definition(strings: &[Vec<u8>], merges: MergeRule, whole_pretokens: bool) -> Definition {
+    let mut tokens: Vec<(TokenId, Vec<u8>)> = (0..=255).map(|byte| (id(byte.into()), vec![byte])).collect();
+    for string in strings {
+        if !tokens.iter().any(|(_, known)| known == string) {
+            tokens.push((id(tokens.len()), string.clone()));
+        }
+    }
+    let pretokenizer = Pretokenizer::from_stages::<&str>(&[]).unwrap();
+    Definition { name: None, pretokenizer, tokens, merges, whole_pretokens, added_tokens: Vec::new() }
+}
+
+fn normalised(definition: &Definition) -> Normalised {
+    let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
+    normalise(&vocabulary, &definition.merges).unwrap()
+}
+
+fn check(definition: &Definition, texts: &[Vec<u8>]) {
+    let naive = NaiveEncoder::new(definition);
+    let Normalised { table, .. } = normalised(definition);
+    let trie = Trie::new(&table);
+    let mut work = long::Workspace::default();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        let expected = naive.encode_pretoken(text);
+        let mut ids = Vec::new();
+        long::encode(&table, &trie, &mut work, text, &mut ids);
+        assert_eq!(ids, expected, "long, {:?}", text.escape_ascii().to_string());
+        if text.len() <= short::MAX_LENGTH {
+            ids.clear();
+            short::encode(&table, text, &mut ids);
+            assert_eq!(ids, expected, "short, {:?}", text.escape_ascii().to_string());
+        }
+    }
+}
+
+fn text(max_length: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(ALPHABET), 1..max_length)
+}
+
+fn strings() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(
+        prop::collection::vec(prop::sample::select(ALPHABET), 2..7),
+        1..40,
+    )
+}
+
+/// Every way to split a token into two tokens, in the order that `order` sorts them.
+fn all_pairs(definition: &Definition, order: &[u64]) -> Vec<(TokenId, TokenId)> {
+    let known = |bytes: &[u8]| definition.tokens.iter().find(|(_, token)| token == bytes).map(|&(id, _)| id);
+    let mut pairs = Vec::new();
+    for (_, token) in &definition.tokens {
+        for middle in 1..token.len() {
+            pairs.extend(known(&token[..middle]).zip(known(&token[middle..])));
+        }
+    }
+    let mut keyed: Vec<_> = pairs.into_iter().enumerate().map(|(i, pair)| (order[i % order.len()], pair)).collect();
+    keyed.sort();
+    keyed.into_iter().map(|(_, pair)| pair).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    /// Random rank files: most have tokens made from later ones, and tokens that nothing makes.
+    #[test]
+    fn by_rank(strings in strings(), texts in prop::collection::vec(text(70), 1..8)) {
+        check(&definition(&strings, MergeRule::ByRank, false), &texts);
+    }
+
+    /// Random merge lists: several merges for one token, in any order.
+    #[test]
+    fn by_list(
+        strings in strings(),
+        order in prop::collection::vec(any::<u64>(), 1..60),
+        texts in prop::collection::vec(text(70), 1..8),
+    ) {
+        let mut definition = definition(&strings, MergeRule::ByRank, false);
+        definition.merges = MergeRule::List(all_pairs(&definition, &order));
+        check(&definition, &texts);
+    }
+
+    /// What normalisation keeps is a definition of the same tokenizer, and normalising it again changes nothing.
+    #[test]
+    fn normalising_is_idempotent(strings in strings()) {
+        let definition = definition(&strings, MergeRule::ByRank, false);
+        let first = normalised(&definition);
+        let merges: Vec<_> = first.table.merges().map(|(l, r, _)| (first.table.id(l), first.table.id(r))).collect();
+        let again = normalised(&Definition { merges: MergeRule::List(merges.clone()), ..definition });
+        let merges_again: Vec<_> = again.table.merges().map(|(l, r, _)| (again.table.id(l), again.table.id(r))).collect();
+        prop_assert_eq!(merges, merges_again);
+        prop_assert_eq!(first.symbols, again.symbols);
+    }
+}
+
+/// The two ways to normalise a list agree: the short one for proper lists and the long one by derivations.
+#[test]
+fn a_token_listed_before_its_parts_is_dirty() {
+    let strings = [b"abc".to_vec(), b"ab".to_vec(), b"abcd".to_vec()];
+    let by_rank = definition(&strings, MergeRule::ByRank, false);
+    let Normalised { table, any_dirty, symbols } = normalised(&by_rank);
+    assert!(any_dirty);
+    let dirty: Vec<bool> = (256..259).map(|id| table.is_dirty(symbols[id])).collect();
+    assert_eq!(dirty, [true, false, true]);
+    check(&by_rank, &[b"abcdabcabdabcd".to_vec()]);
+}
+
+#[test]
+fn an_unreachable_token_is_found_only_as_a_whole_pretoken() {
+    let strings = [b"ab".to_vec(), b"bc".to_vec(), b"abc".to_vec()];
+    let list = MergeRule::List(vec![(id(97), id(98)), (id(98), id(99)), (id(97), id(257))]);
+    let definition = definition(&strings, list, false);
+    assert!(normalised(&definition).symbols[258].is_none());
+    assert_eq!(NaiveEncoder::new(&definition).encode_pretoken(b"abc"), [256, 99]);
+    let whole = Definition { whole_pretokens: true, ..definition };
+    assert_eq!(NaiveEncoder::new(&whole).encode_pretoken(b"abc"), [258]);
+    check(&Definition { whole_pretokens: false, ..whole }, &[b"abcabc".to_vec()]);
+}

@@ -1,0 +1,250 @@
+//! The canonical form of a tokenizer in bytes: what is hashed, pickled and shipped.
+//!
+//! Two tokenizers that give the same ids by the same tokens have the same form, whichever files they came from. A token
+//! that merges lead to is stored as its two parts, so a vocabulary takes about five bytes a token.
+//!
+//! ```text
+//! "bytepair" 1           magic and version
+//! flags                  1: whole pretokens
+//! n (n_bytes text)*      the stages of the split, as regexes
+//! id*256                 the ids of the single bytes
+//! n (start length)*      the ids of the merges, as runs
+//! (left right)*          the merges in rank order, as ids
+//! n (id n_bytes bytes)*  tokens that no merges lead to, by id
+//! n (id flags n_bytes text)*  added tokens, by id; 1: special
+//! ```
+//!
+//! All numbers are LEB128.
+
+use super::limits;
+use crate::definition::{AddedToken, Definition, MergeRule};
+use crate::error::{Error, Result};
+use crate::ids::{TokenId, narrow, widen, widen_u64};
+use crate::pretokenize::Pretokenizer;
+
+const MAGIC: &[u8] = b"bytepair\x01";
+
+/// Writes a canonical definition, as [`Tokenizer::definition`](crate::Tokenizer::definition) gives it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`](crate::ErrorKind::Internal) where the definition is not canonical.
+pub fn write(definition: &Definition) -> Result<Vec<u8>> {
+    let broken = || Error::internal("only a canonical definition has a canonical form");
+    let MergeRule::List(merges) = &definition.merges else { return Err(broken()) };
+    let mut ids = hashbrown::HashMap::<&[u8], TokenId, foldhash::fast::RandomState>::default();
+    let mut by_id = vec![&[][..]; definition.tokens.iter().map(|(id, _)| id.index() + 1).max().unwrap_or(0)];
+    for (id, bytes) in &definition.tokens {
+        ids.insert(bytes, *id);
+        *by_id.get_mut(id.index()).ok_or_else(broken)? = bytes;
+    }
+    let mut writer = Writer(MAGIC.to_vec());
+    writer.number(usize::from(definition.whole_pretokens));
+    writer.number(definition.pretokenizer.stages().len());
+    for stage in definition.pretokenizer.stages() {
+        writer.bytes(stage.as_bytes());
+    }
+    let mut made = vec![false; by_id.len()];
+    for byte in 0..=u8::MAX {
+        let id = *ids.get(&[byte][..]).ok_or_else(broken)?;
+        *made.get_mut(id.index()).ok_or_else(broken)? = true;
+        writer.number(id.index());
+    }
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for (left, right) in merges {
+        let parts = [left, right].map(|id| by_id.get(id.index()).copied().unwrap_or_default());
+        let id = *ids.get(&parts.concat()[..]).ok_or_else(broken)?;
+        *made.get_mut(id.index()).ok_or_else(broken)? = true;
+        match runs.last_mut() {
+            Some((start, length)) if *start + *length == id.index() => *length += 1,
+            _ => runs.push((id.index(), 1)),
+        }
+    }
+    writer.number(runs.len());
+    for (start, length) in runs {
+        writer.number(start);
+        writer.number(length);
+    }
+    for (left, right) in merges {
+        writer.number(left.index());
+        writer.number(right.index());
+    }
+    let unmade = || by_id.iter().zip(&made).enumerate().filter(|(_, (bytes, made))| !bytes.is_empty() && !**made);
+    writer.number(unmade().count());
+    for (id, (bytes, _)) in unmade() {
+        writer.number(id);
+        writer.bytes(bytes);
+    }
+    let mut added: Vec<&AddedToken> = definition.added_tokens.iter().collect();
+    added.sort_by_key(|token| token.id);
+    writer.number(added.len());
+    for token in added {
+        writer.number(token.id.index());
+        writer.number(usize::from(token.special));
+        writer.bytes(token.text.as_bytes());
+    }
+    Ok(writer.0)
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+///
+/// [`ErrorKind::Format`](crate::ErrorKind::Format), with the byte position, for anything else.
+///
+/// # Complexity
+///
+/// O(total bytes of the tokens), which is bounded however short the input.
+pub fn read(bytes: &[u8]) -> Result<Definition> {
+    let mut reader = Reader { bytes, position: 0 };
+    if reader.take(MAGIC.len())? != MAGIC {
+        return Err(Error::format("byte 0", "not a bytepair tokenizer of version 1"));
+    }
+    let whole_pretokens = reader.flag()?;
+    let stages = (0..reader.count()?).map(|_| reader.text()).collect::<Result<Vec<String>>>()?;
+    let mut tokens = Vec::new();
+    // By id: where the token stands in `tokens`.
+    let mut places: Vec<Option<usize>> = Vec::new();
+    let mut n_bytes = 0;
+    let mut add = |tokens: &mut Vec<(TokenId, Vec<u8>)>, places: &mut Vec<Option<usize>>, id: TokenId, token: Vec<u8>| {
+        n_bytes += token.len();
+        if token.len() > limits::TOKEN_BYTES || n_bytes > limits::FILE_BYTES {
+            return Err(Error::format(format!("token {id}"), "the tokens are too long"));
+        }
+        if places.len() <= id.index() {
+            places.resize(id.index() + 1, None);
+        }
+        if let Some(place) = places.get_mut(id.index()) {
+            *place = Some(tokens.len());
+        }
+        tokens.push((id, token));
+        Ok(())
+    };
+    for byte in 0..=u8::MAX {
+        let id = reader.id()?;
+        add(&mut tokens, &mut places, id, vec![byte])?;
+    }
+    let mut ids = Vec::new();
+    for _ in 0..reader.count()? {
+        let (start, length) = (reader.number()?, reader.count()?);
+        for id in start..start.saturating_add(length) {
+            ids.push(TokenId::from_index(id).ok_or_else(|| reader.error("an id is out of range"))?);
+        }
+    }
+    let mut merges = Vec::with_capacity(ids.len());
+    for id in ids {
+        let pair = (reader.id()?, reader.id()?);
+        let part = |id: TokenId| {
+            let place = places.get(id.index()).copied().flatten();
+            place.and_then(|place| tokens.get(place)).map(|(_, bytes)| bytes.as_slice())
+        };
+        let (Some(left), Some(right)) = (part(pair.0), part(pair.1)) else {
+            return Err(reader.error("a merge names a token that is not made yet"));
+        };
+        let token = [left, right].concat();
+        add(&mut tokens, &mut places, id, token)?;
+        merges.push(pair);
+    }
+    for _ in 0..reader.count()? {
+        let (id, token) = (reader.id()?, reader.sized()?.to_vec());
+        add(&mut tokens, &mut places, id, token)?;
+    }
+    let mut added_tokens = Vec::new();
+    for _ in 0..reader.count()? {
+        added_tokens.push(AddedToken { id: reader.id()?, special: reader.flag()?, text: reader.text()? });
+    }
+    if reader.position != bytes.len() {
+        return Err(reader.error("bytes follow the end"));
+    }
+    Ok(Definition {
+        name: None,
+        pretokenizer: Pretokenizer::from_stages(&stages)?,
+        tokens,
+        merges: MergeRule::List(merges),
+        whole_pretokens,
+        added_tokens,
+    })
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, value: usize) {
+        let mut rest = widen_u64(value);
+        loop {
+            let low = u8::try_from(rest & 0x7F).unwrap_or(0);
+            rest >>= 7;
+            if rest == 0 {
+                return self.0.push(low);
+            }
+            self.0.push(low | 0x80);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+struct Reader<'b> {
+    bytes: &'b [u8],
+    position: usize,
+}
+
+impl<'b> Reader<'b> {
+    fn error(&self, message: &str) -> Error {
+        Error::format(format!("byte {}", self.position), message)
+    }
+
+    fn take(&mut self, n_bytes: usize) -> Result<&'b [u8]> {
+        let end = self.position.checked_add(n_bytes);
+        let taken = end.and_then(|end| self.bytes.get(self.position..end));
+        let taken = taken.ok_or_else(|| self.error("the data ends too soon"))?;
+        self.position += n_bytes;
+        Ok(taken)
+    }
+
+    /// A number below 2³²: at most five bytes.
+    fn number(&mut self) -> Result<usize> {
+        let mut value = 0;
+        for shift in [0, 7, 14, 21, 28] {
+            let &[byte] = self.take(1)? else { break };
+            value |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                let value = u32::try_from(value).map_err(|_| self.error("a number is too large"))?;
+                return Ok(widen(value));
+            }
+        }
+        Err(self.error("a number is too long"))
+    }
+
+    /// A number of things that take a byte each or more, so it cannot exceed what is left.
+    fn count(&mut self) -> Result<usize> {
+        let count = self.number()?;
+        if count > self.bytes.len() { Err(self.error("a count is larger than the data")) } else { Ok(count) }
+    }
+
+    fn id(&mut self) -> Result<TokenId> {
+        let number = self.number()?;
+        narrow(number).and_then(TokenId::new).ok_or_else(|| self.error("an id is out of range"))
+    }
+
+    fn flag(&mut self) -> Result<bool> {
+        match self.number()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.error("an unknown flag")),
+        }
+    }
+
+    fn sized(&mut self) -> Result<&'b [u8]> {
+        let n_bytes = self.number()?;
+        self.take(n_bytes)
+    }
+
+    fn text(&mut self) -> Result<String> {
+        let text = self.sized()?.to_vec();
+        String::from_utf8(text).map_err(|_| self.error("a text is not UTF-8"))
+    }
+}

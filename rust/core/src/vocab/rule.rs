@@ -1,0 +1,105 @@
+//! A merge rule as a file states it, and what it makes of one token's bytes when followed to the letter.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::Vocabulary;
+use crate::definition::MergeRule;
+use crate::error::{Error, Result};
+use crate::ids::{TokenId, narrow};
+
+/// A [`MergeRule`] with its look-ups.
+pub(super) enum Rule<'v> {
+    ByRank(&'v Vocabulary),
+    List(HashMap<(TokenId, TokenId), (u32, TokenId), RandomState>),
+}
+
+/// The last merge of a token's own bytes: how a text comes to hold that token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Derivation {
+    pub(super) rank: u32,
+    pub(super) left: TokenId,
+    pub(super) right: TokenId,
+}
+
+impl<'v> Rule<'v> {
+    /// Checks that each listed pair makes a token, and is listed once.
+    pub(super) fn new(vocabulary: &'v Vocabulary, rule: &MergeRule) -> Result<Self> {
+        let MergeRule::List(list) = rule else { return Ok(Self::ByRank(vocabulary)) };
+        let mut pairs = HashMap::default();
+        pairs.try_reserve(list.len()).map_err(|_| Error::memory("the merges"))?;
+        for (index, &(left, right)) in list.iter().enumerate() {
+            let merged = joined(vocabulary, left, right)
+                .map_err(|reason| Error::vocabulary(format!("merge {index} ({left}, {right}): {reason}")))?;
+            let rank = narrow(index).ok_or_else(|| Error::vocabulary("there are more than 2^32 merges"))?;
+            if let Some((first, _)) = pairs.insert((left, right), (rank, merged)) {
+                return Err(Error::vocabulary(format!("merges {first} and {index} are both ({left}, {right})")));
+            }
+        }
+        Ok(Self::List(pairs))
+    }
+
+    /// What two adjacent tokens merge to and with which rank; `bytes` are those of both.
+    fn merge(&self, left: TokenId, right: TokenId, bytes: &[u8]) -> Option<(u32, TokenId)> {
+        match self {
+            Self::ByRank(vocabulary) => vocabulary.ordinary_id(bytes).map(|id| (id.get(), id)),
+            Self::List(pairs) => pairs.get(&(left, right)).copied(),
+        }
+    }
+
+    /// Merges a token's own bytes, lowest rank first and leftmost among equals: its last merge, if it ends as one token.
+    ///
+    /// # Complexity
+    ///
+    /// O(n log n) for n bytes.
+    pub(super) fn derive(&self, byte_ids: &[TokenId; 256], bytes: &[u8]) -> Option<Derivation> {
+        let n = bytes.len();
+        // Token `ids[i]` starts at byte i and ends at `ends[i]`; `starts[e]` is the start of the token that ends at e.
+        let mut ids: Vec<TokenId> = bytes.iter().map(|&byte| byte_ids[usize::from(byte)]).collect();
+        let mut ends: Vec<usize> = (1..=n).collect();
+        let mut starts: Vec<usize> = (0..=n).map(|end| end.saturating_sub(1)).collect();
+        let mut queue = BinaryHeap::new();
+        let candidate = |ids: &[TokenId], ends: &[usize], start: usize| {
+            let middle = *ends.get(start)?;
+            let end = *ends.get(middle)?;
+            let (rank, _) = self.merge(ids[start], ids[middle], &bytes[start..end])?;
+            Some(Reverse((rank, start, middle, end)))
+        };
+        queue.extend((0..n).filter_map(|start| candidate(&ids, &ends, start)));
+        let mut alive: Vec<bool> = vec![true; n];
+        let mut last = None;
+        while let Some(Reverse((rank, start, middle, end))) = queue.pop() {
+            // An entry is stale once either of its tokens has grown or gone.
+            if !alive[start] || ends[start] != middle || !alive[middle] || ends[middle] != end {
+                continue;
+            }
+            let Some((_, merged)) = self.merge(ids[start], ids[middle], &bytes[start..end]) else { continue };
+            last = Some((end - start, Derivation { rank, left: ids[start], right: ids[middle] }));
+            ids[start] = merged;
+            ends[start] = end;
+            starts[end] = start;
+            alive[middle] = false;
+            queue.extend(candidate(&ids, &ends, start));
+            if start > 0 {
+                queue.extend(candidate(&ids, &ends, starts[start]));
+            }
+        }
+        last.filter(|&(length, _)| length == n).map(|(_, derivation)| derivation)
+    }
+}
+
+/// The token of the joined bytes of two tokens.
+pub(super) fn joined(vocabulary: &Vocabulary, left: TokenId, right: TokenId) -> std::result::Result<TokenId, String> {
+    let part = |id: TokenId| vocabulary.token(id.get()).ok_or_else(|| format!("there is no token {id}"));
+    let bytes = [part(left)?, part(right)?].concat();
+    vocabulary.ordinary_id(&bytes).ok_or_else(|| format!("\"{}\" is not a token", bytes.escape_ascii()))
+}
+
+/// The length of a token as the merge table keeps it.
+pub(super) fn length(vocabulary: &Vocabulary, id: TokenId) -> u32 {
+    vocabulary.token(id.get()).and_then(|bytes| narrow(bytes.len())).unwrap_or(u32::MAX)
+}
+
