@@ -1,5 +1,8 @@
 //! What a tokenizer is, as plain data: the common ground of files, training and encoding.
 
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::pretokenize::Pretokenizer;
 
@@ -41,4 +44,44 @@ pub struct AddedToken {
     pub id: TokenId,
     /// Matched only where the caller allows it; an added token that is not special always matches.
     pub special: bool,
+}
+
+impl MergeRule {
+    /// The list of merges that are given as the bytes of both sides.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where a side is not a token.
+    pub fn from_token_bytes(tokens: &[(TokenId, Vec<u8>)], merges: &[(Vec<u8>, Vec<u8>)]) -> Result<Self> {
+        let ids: HashMap<&[u8], TokenId> = tokens.iter().map(|(id, bytes)| (bytes.as_slice(), *id)).collect();
+        let part = |index: usize, bytes: &[u8]| {
+            let unknown = || Error::vocabulary(format!("merge {index}: \"{}\" is not a token", bytes.escape_ascii()));
+            ids.get(bytes).copied().ok_or_else(unknown)
+        };
+        let pair = |(index, (left, right)): (usize, &(Vec<u8>, Vec<u8>))| Ok((part(index, left)?, part(index, right)?));
+        Ok(Self::List(merges.iter().enumerate().map(pair).collect::<Result<_>>()?))
+    }
+}
+
+impl AddedToken {
+    /// Special tokens with the ids they are given; those without are numbered on after the largest id in use.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where the ids run out.
+    pub fn number(special_tokens: &[(String, Option<TokenId>)], tokens: &[(TokenId, Vec<u8>)]) -> Result<Vec<Self>> {
+        let used = tokens.iter().map(|(id, _)| *id).chain(special_tokens.iter().filter_map(|(_, id)| *id));
+        let mut next = used.max().map_or(0, |id| id.index() + 1);
+        let numbered = special_tokens.iter().map(|(text, id)| {
+            let id = match id {
+                Some(id) => *id,
+                None => {
+                    next += 1;
+                    TokenId::from_index(next - 1).ok_or_else(|| Error::vocabulary("there are too many token ids"))?
+                }
+            };
+            Ok(Self { text: text.clone(), id, special: true })
+        });
+        numbered.collect()
+    }
 }

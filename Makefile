@@ -1,0 +1,73 @@
+# The one command surface: `make help` lists it.
+
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.set-up
+# Examples for each property; 1000 at least. For a long search: make test EXAMPLES=100000
+EXAMPLES ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help tour setup build test test-rust test-python test-parity lint fmt bench compare docs ci wheel-check unicode pack-builtin clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+setup: $(STAMP) ## Make .venv with everything that building and testing needs
+
+build: setup ## Build the extension in release mode and install it into .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+tour: build ## Train, encode, decode and look: the main job on this Python's own sources
+	$(VENV)/bin/bytepair tour
+
+test: test-rust test-python ## All tests that a change must pass
+
+test-rust: ## Tests of the core; they need no Python
+	cargo test --locked --package bytepair-core
+
+test-python: build ## Tests of the package, with $(EXAMPLES) examples for each property
+	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest
+
+test-parity: build ## Ids and merges against the peers on whole corpora: some minutes
+	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py -v
+
+lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(PY) -m mypy.stubtest bytepair._core
+	@printf 'unsafe blocks: '; grep -rnE '\bunsafe *(\{|fn|impl)' rust/*/src | wc -l
+
+fmt: setup ## Format Rust and Python
+	cargo fmt
+	$(VENV)/bin/ruff check --fix --quiet
+	$(VENV)/bin/ruff format
+
+bench: ## Benchmarks of the layers
+	cargo bench --locked --package bytepair-benches
+
+compare: build ## Speed beside the peers, results verified first
+	$(PY) benches/compare.py
+
+docs: ## Documentation of the Rust core, in target/doc
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --package bytepair-core
+
+wheel-check: setup ## Build the wheel, install it in a fresh environment, run it there
+	$(PY) tests/check_wheel.py
+
+ci: lint docs test wheel-check ## What must pass before a change lands
+
+unicode: setup ## Write the character class table anew
+	$(PY) rust/core/src/unicode/generate.py
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf $(VENV)

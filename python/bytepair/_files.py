@@ -1,0 +1,61 @@
+"""Files on disk: read whole within a limit, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bytepair.errors import FormatError
+
+MAX_BYTES = 512 * 2**20
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a file that holds a tokenizer.
+
+    Raises
+    ------
+    FormatError
+        It is larger than 512 MiB, so it holds something else.
+    OSError
+        It cannot be read.
+    """
+    with open(path, "rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"larger than {MAX_BYTES // 2**20} MiB, which no tokenizer is").within(path)
+    return data
+
+
+def write(files: Mapping[Path, str]) -> None:
+    """Write text files so that each is, at any moment, the old one or the whole new one.
+
+    Each is written and flushed under another name in its folder, and takes its own name only when all are complete.
+    """
+    parts: list[tuple[str, Path]] = []
+    try:
+        for path, text in files.items():
+            handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            parts.append((part, path))
+            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for part, path in parts:
+            os.chmod(part, _mode(path))
+            os.replace(part, path)
+    except BaseException:
+        for part, _ in parts:
+            Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _mode(path: Path) -> int:
+    """The mode of the file that is replaced, or what a new file would get."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

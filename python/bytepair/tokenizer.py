@@ -1,0 +1,560 @@
+"""The tokenizer: where one comes from, and where it goes.
+
+Encoding, decoding and counting are inherited from the compiled part; training and files are here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bytepair import _core, _corpus, _files
+from bytepair._report import TrainingReport
+from bytepair.errors import FormatError, SpecialTokenError, TrainingError, VocabularyError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from bytepair._corpus import Corpus
+
+__all__ = ["Dtype", "Format", "Pattern", "Tie", "Tokenizer"]
+
+Dtype = Literal["uint16", "uint32", "int32", "int64"]
+Format = Literal["tokenizer.json", "tiktoken", "gpt2"]
+Tie = Literal["hf", "id", "bytes"]
+Pattern = str | Sequence[str]
+
+# SHA-256 of published rank files, so that `load` can tell their pattern and special tokens without guessing.
+_PUBLISHED_RANKS = {
+    "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930": "r50k_base",
+    "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069": "p50k_base",
+    "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": "cl100k_base",
+    "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": "o200k_base",
+}
+
+
+class Tokenizer(_core.Tokenizer):
+    """A byte-level BPE tokenizer: immutable, hashable, picklable, and safe to share between threads.
+
+    Two tokenizers are equal if they split, merge and number tokens alike, whichever files they came from.
+
+    Parameters
+    ----------
+    vocab : mapping of int to bytes
+        Every token by id. Each of the 256 single bytes must be one.
+    merges : iterable of (bytes, bytes)
+        The pairs that merge, the first to merge first. Each pair joined must be a token.
+    pattern : str or sequence of str
+        How text is split before merging: a preset's name, a regex, or regexes that split one after the other.
+    special_tokens : iterable of str, default ()
+        Tokens that only match as a whole and where allowed. Those missing from `vocab` are appended to it.
+
+    Raises
+    ------
+    VocabularyError
+        `vocab` is no bijection, lacks a byte, or a merge does not make a token.
+    SpecialTokenError
+        A special token is empty, there twice, or made by merges too.
+    PatternError
+        The pattern is malformed or cannot be run exactly.
+
+    Examples
+    --------
+    >>> vocab = {byte: bytes([byte]) for byte in range(256)} | {256: b"ab"}
+    >>> tokenizer = Tokenizer(vocab, [(b"a", b"b")], pattern="gpt2", special_tokens=["<end>"])
+    >>> tokenizer.encode("abba")
+    [256, 98, 97]
+    >>> tokenizer.special_tokens
+    {'<end>': 257}
+    """
+
+    __slots__ = ("_training_report",)
+
+    _training_report: TrainingReport | None
+
+    def __new__(
+        cls,
+        vocab: Mapping[int, bytes],
+        merges: Iterable[tuple[bytes, bytes]],
+        *,
+        pattern: Pattern,
+        special_tokens: Iterable[str] = (),
+    ) -> Tokenizer:
+        tokens = dict(vocab)
+        names = _special_names(special_tokens)
+        known = {token: token_id for token_id, token in tokens.items()}
+        numbered = [(name, known.get(name.encode())) for name in names]
+        for name, token_id in numbered:
+            if token_id is not None and len(name.encode()) > 1:
+                # What is declared special is no longer an ordinary token: text must not make it by merging.
+                del tokens[token_id]
+        pairs = [(bytes(left), bytes(right)) for left, right in merges]
+        return cls._from_engine(_core.Engine.from_vocab(list(tokens.items()), pairs, pattern, numbered))
+
+    @classmethod
+    def _from_engine(cls, engine: _core.Engine) -> Tokenizer:
+        tokenizer = super().__new__(cls, engine)
+        tokenizer._training_report = None
+        return tokenizer
+
+    @classmethod
+    def train(
+        cls,
+        corpus: Corpus,
+        vocab_size: int = 50_257,
+        *,
+        pattern: Pattern = "gpt2",
+        special_tokens: Iterable[str] = ("<|endoftext|>",),
+        tie: Tie = "hf",
+        min_frequency: int = 1,
+        max_token_length: int | None = None,
+        num_threads: int | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> Tokenizer:
+        """Learn a vocabulary from a corpus.
+
+        The ids are the 256 bytes, then the merges in the order they were learned, then the special tokens. The
+        result depends only on how often each pretoken occurs: not on the order of the documents, on how they are
+        cut into files, or on the number of threads.
+
+        Parameters
+        ----------
+        corpus : path, list of paths, str, bytes, or iterable of str or bytes
+            Files, one document, or documents. A path is an :class:`os.PathLike`; a `str` is always a text.
+        vocab_size : int, default 50_257
+            Tokens in all: 256 bytes, merges and special tokens.
+        pattern : str or sequence of str, default "gpt2"
+            How text is split: a preset's name, a regex, or regexes that split one after the other.
+        special_tokens : iterable of str, default ("<|endoftext|>",)
+            They cut the documents where they occur, and are never trained on.
+        tie : {"hf", "id", "bytes"}, default "hf"
+            Which of several most frequent pairs merges first: "hf" the one that Hugging Face's trainer takes, "id"
+            the smallest pair of ids (as rustbpe), "bytes" the greatest pair of byte strings (as CS336).
+        min_frequency : int, default 1
+            Pairs that occur less often are not merged.
+        max_token_length : int, optional
+            The longest token, in bytes.
+        num_threads : int, optional
+            Threads to count with; by default one for each processor.
+        progress : callable, optional
+            Called about ten times a second with the stage ("counting" or "merging"), what is done and the total, in
+            bytes or merges; the total is None where it is not known. What it raises ends the training.
+
+        Returns
+        -------
+        Tokenizer
+            Its `training_report` says why training stopped and what it found.
+
+        Raises
+        ------
+        TrainingError
+            The corpus is empty, or `vocab_size` leaves no room for the bytes and special tokens.
+        OSError
+            A file cannot be read.
+        TypeError
+            `corpus` or a document in it is of another type.
+
+        Notes
+        -----
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens.
+
+        Examples
+        --------
+        >>> tokenizer = Tokenizer.train(["low low low lower newest widest"], vocab_size=260)
+        >>> tokenizer.merges
+        [(b'l', b'o'), (b'lo', b'w'), (b'\\xc4\\xa0', b'low')]
+        """
+        names = _special_names(special_tokens)
+        n_merges = vocab_size - 256 - len(names)
+        if n_merges < 0:
+            message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
+            raise TrainingError(f"{message} at least {256 + len(names)}")
+        counts = _core.Counts(pattern, names)
+        _corpus.count_into(counts, corpus, num_threads, progress)
+        engine, report = counts.train(n_merges, tie, min_frequency, max_token_length, progress)
+        tokenizer = cls._from_engine(engine)
+        tokenizer._training_report = TrainingReport(**report)
+        return tokenizer
+
+    @property
+    def training_report(self) -> TrainingReport | None:
+        """What training found, where this object comes from `train`; it is not saved."""
+        return self._training_report
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> Tokenizer:
+        """Return a vocabulary that comes with the package; no network is used.
+
+        Parameters
+        ----------
+        name : {"gpt2", "r50k_base", "p50k_base", "cl100k_base", "o200k_base"}
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        VocabularyError
+            There is no such vocabulary; the message names the nearest ones.
+
+        Examples
+        --------
+        >>> Tokenizer.from_pretrained("cl100k_base").encode("hello world")
+        [15339, 1917]
+        """
+        engine = _core.Engine.builtin(name)
+        if engine is None:
+            names = _core.Engine.builtin_names()
+            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+            raise VocabularyError(f"there is no vocabulary {name!r}; {hint}built in are {', '.join(names)}")
+        return cls._from_engine(engine)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+        """Read a tokenizer from a file or folder; its content decides the format, not its name.
+
+        Parameters
+        ----------
+        path : path
+            A `tokenizer.json`, a published rank file (`.tiktoken`), or a folder that holds a `tokenizer.json` or
+            `vocab.json` and `merges.txt`.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        FormatError
+            The file is none of these, is damaged, or holds something that is not modelled exactly. A rank file does
+            not say how text is split: one that is not known by its hash needs `from_tiktoken`.
+        OSError
+            The file cannot be read.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> tokenizer = Tokenizer.train(["low lower lowest"], vocab_size=260)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tokenizer.save(Path(folder) / "tokenizer.json")
+        ...     Tokenizer.load(Path(folder) / "tokenizer.json") == tokenizer
+        True
+        """
+        path = Path(path)
+        if path.is_dir():
+            if (path / "tokenizer.json").exists():
+                return cls.from_huggingface(path / "tokenizer.json")
+            if (path / "vocab.json").exists() and (path / "merges.txt").exists():
+                return cls.from_gpt2(path / "vocab.json", path / "merges.txt")
+            raise FormatError("the folder holds neither tokenizer.json nor vocab.json and merges.txt").within(path)
+        data = _files.read(path)
+        format_ = _core.sniff(data)
+        if format_ == "tokenizer.json":
+            return cls.from_huggingface(path)
+        if format_ == "tiktoken":
+            name = _PUBLISHED_RANKS.get(hashlib.sha256(data).hexdigest())
+            if name is not None:
+                return cls.from_pretrained(name)
+            message = "a rank file does not say its split pattern; use Tokenizer.from_tiktoken(path, pattern=...)"
+            raise FormatError(message).within(path)
+        if format_ == "vocab.json":
+            message = "this looks like a vocab.json; use Tokenizer.from_gpt2(vocab, merges), or load its folder"
+            raise FormatError(message).within(path)
+        raise FormatError("neither a tokenizer.json nor a rank file").within(path)
+
+    @classmethod
+    def from_tiktoken(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        pattern: Pattern,
+        special_tokens: Mapping[str, int] | Iterable[str] = (),
+    ) -> Tokenizer:
+        """Read a rank file: one line for each token, its bytes in base64 and its rank, which is its id.
+
+        Parameters
+        ----------
+        path : path
+        pattern : str or sequence of str
+            How text is split; the file does not say. A preset's name, a regex, or several.
+        special_tokens : mapping of str to int, or iterable of str, default ()
+            With their ids, or to be numbered after the largest rank.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        FormatError
+            A line is malformed or there twice; the location is its number.
+        VocabularyError, SpecialTokenError, PatternError, OSError
+            As for the constructor and `load`.
+
+        Notes
+        -----
+        The format has no end mark: a file that was cut off at the end of a line cannot be told from a whole one.
+        """
+        specials = _numbered(special_tokens)
+        return cls._from_file(lambda: _core.Engine.from_tiktoken(_files.read(path), pattern, specials), path)
+
+    @classmethod
+    def from_gpt2(
+        cls,
+        vocab: str | os.PathLike[str],
+        merges: str | os.PathLike[str],
+        *,
+        pattern: Pattern = "gpt2",
+        special_tokens: Iterable[str] = (),
+    ) -> Tokenizer:
+        """Read `vocab.json` and `merges.txt`, as GPT-2 was published.
+
+        Parameters
+        ----------
+        vocab, merges : path
+        pattern : str or sequence of str, default "gpt2"
+            How text is split; the format means GPT-2's pattern.
+        special_tokens : iterable of str, default ()
+            Tokens of `vocab` that are special, besides those that a `special_tokens_map.json` beside it names.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        FormatError, VocabularyError, SpecialTokenError, PatternError, OSError
+            As for the constructor and `load`.
+        """
+        special_map = Path(vocab).with_name("special_tokens_map.json")
+        map_data = _files.read(special_map) if special_map.exists() else None
+        names = _special_names(special_tokens)
+        vocab_data, merges_data = _files.read(vocab), _files.read(merges)
+        return cls._from_file(
+            lambda: _core.Engine.from_gpt2(vocab_data, merges_data, map_data, names, pattern), Path(vocab).parent
+        )
+
+    @classmethod
+    def from_huggingface(cls, source: str | os.PathLike[str]) -> Tokenizer:
+        """Read a byte-level BPE `tokenizer.json`.
+
+        Parameters
+        ----------
+        source : path, or str of JSON
+            A `str` that starts with ``{`` is the JSON itself.
+
+        Returns
+        -------
+        Tokenizer
+            Its ids are those of Hugging Face's `tokenizers`, with ``allowed_special="all"``, which is how that
+            library always reads a text.
+
+        Raises
+        ------
+        FormatError
+            The location is the JSON path of what is wrong or not modelled exactly.
+        OSError
+            The file cannot be read.
+        """
+        if isinstance(source, str) and source.lstrip().startswith("{"):
+            return cls._from_engine(_core.Engine.from_huggingface(source.encode()))
+        return cls._from_file(lambda: _core.Engine.from_huggingface(_files.read(source)), source)
+
+    @classmethod
+    def _from_file(cls, build: Callable[[], _core.Engine], path: str | os.PathLike[str]) -> Tokenizer:
+        try:
+            return cls._from_engine(build())
+        except FormatError as error:
+            raise error.within(path) from None
+        except (VocabularyError, SpecialTokenError) as error:
+            error.add_note(f"in {os.fspath(path)}")
+            raise
+
+    def save(self, path: str | os.PathLike[str], format: Format | None = None) -> None:
+        """Write the tokenizer to a file: the old file or the whole new one is there, never a part.
+
+        Parameters
+        ----------
+        path : path
+        format : {"tokenizer.json", "tiktoken", "gpt2"}, optional
+            By default the suffix decides: `.json` or `.tiktoken`. "gpt2" writes `vocab.json` and `merges.txt`, and
+            `special_tokens_map.json` where there are special tokens, into the folder `path`. A `.tiktoken` file does
+            not hold the pattern or the special tokens.
+
+        Raises
+        ------
+        FormatError
+            The format cannot express this tokenizer; nothing is written.
+        OSError
+            The file cannot be written; the old one is untouched.
+        ValueError
+            The format is not known and the suffix does not tell.
+        """
+        path = Path(path)
+        if format is None:
+            suffixes: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
+            format = suffixes.get(path.suffix)
+        if format == "tokenizer.json":
+            _files.write({path: self._to_huggingface()})
+        elif format == "tiktoken":
+            _files.write({path: self._to_tiktoken()})
+        elif format == "gpt2":
+            vocab, merges, special_map = self._to_gpt2()
+            files = {path / "vocab.json": vocab, path / "merges.txt": merges}
+            if special_map is not None:
+                files[path / "special_tokens_map.json"] = special_map
+            path.mkdir(exist_ok=True)
+            _files.write(files)
+        else:
+            message = f"cannot tell the format of {os.fspath(path)!r}: end it in .json or .tiktoken, or pass format="
+            raise ValueError(f"{message} 'tokenizer.json', 'tiktoken' or 'gpt2'")
+
+    def encode_to_numpy(
+        self,
+        text: _core.Text,
+        *,
+        dtype: Dtype = "uint32",
+        allowed_special: _core.Names = None,
+        disallowed_special: _core.Names = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> npt.NDArray[np.integer[Any]]:
+        """Return the token ids of a text as an array.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+        dtype : {"uint16", "uint32", "int32", "int64"}, default "uint32"
+        allowed_special, disallowed_special, errors
+            As for `encode`.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_tokens,)
+            It owns its memory and may be written to.
+
+        Raises
+        ------
+        OverflowError
+            The vocabulary does not fit `dtype`, whatever the text.
+        SpecialTokenError, UnicodeEncodeError
+            As for `encode`.
+
+        Notes
+        -----
+        O(n) time for n bytes.
+
+        Examples
+        --------
+        >>> Tokenizer.from_pretrained("gpt2").encode_to_numpy("hello world", dtype="uint16")
+        array([31373,   995], dtype=uint16)
+        """
+        import numpy as np
+
+        buffer = self._encode_to_buffer(
+            text, dtype, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
+        )
+        return np.frombuffer(buffer, dtype=dtype)
+
+    def encode_batch_to_numpy(
+        self,
+        texts: Iterable[_core.Text],
+        *,
+        dtype: Dtype = "uint32",
+        num_threads: int | None = None,
+        allowed_special: _core.Names = None,
+        disallowed_special: _core.Names = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
+        """Return the token ids of many texts in one array, and where each text's begin.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes-like
+        dtype, num_threads, allowed_special, disallowed_special, errors
+            As for `encode_to_numpy` and `encode_batch`.
+
+        Returns
+        -------
+        ids : numpy.ndarray of shape (n_tokens,)
+        offsets : numpy.ndarray of int64, shape (n_texts + 1,)
+            The ids of text ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
+
+        Raises
+        ------
+        OverflowError, SpecialTokenError, UnicodeEncodeError
+            As for `encode_to_numpy` and `encode_batch`.
+
+        Notes
+        -----
+        O(n) time for n bytes in all.
+
+        Examples
+        --------
+        >>> ids, offsets = Tokenizer.from_pretrained("gpt2").encode_batch_to_numpy(["hello", "", " world"])
+        >>> ids, offsets
+        (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
+        """
+        import numpy as np
+
+        ids, offsets = self._encode_batch_to_buffers(
+            texts,
+            dtype,
+            num_threads=num_threads,
+            allowed_special=allowed_special,
+            disallowed_special=disallowed_special,
+            errors=errors,
+        )
+        return np.frombuffer(ids, dtype=dtype), np.frombuffer(offsets, dtype=np.int64)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _core.Tokenizer):
+            return NotImplemented
+        return self is other or self._form() == other._form()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> tuple[Callable[..., Tokenizer], tuple[type[Tokenizer], str | bytes]]:
+        # A vocabulary that comes with the package pickles as its name, any other as its canonical form.
+        return _restore, (type(self), self._form() if self.name is None else self.name)
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f"{self.name!r}, "
+        specials = f", special_tokens={list(self.special_tokens)}" if len(self.special_tokens) <= 3 else ""
+        return f"<Tokenizer {name}vocab_size={self.vocab_size}, pattern={self.pattern!r}{specials}>"
+
+
+def _restore(cls: type[Tokenizer], state: str | bytes) -> Tokenizer:
+    if isinstance(state, str):
+        return cls.from_pretrained(state)
+    return cls._from_engine(_core.Engine.from_form(state))
+
+
+def _special_names(special_tokens: Iterable[str]) -> list[str]:
+    """Check names of special tokens: strings, none empty or there twice."""
+    if isinstance(special_tokens, str):
+        raise TypeError(f"special_tokens must be an iterable of str; pass [{special_tokens!r}]")
+    names = list(special_tokens)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"a special token must be a str, not {type(name).__name__}")
+        if not name:
+            raise SpecialTokenError("a special token is empty; it would match everywhere", name)
+        if names.count(name) > 1:
+            raise SpecialTokenError(f"special token {name!r} is given twice", name)
+    return names
+
+
+def _numbered(special_tokens: Mapping[str, int] | Iterable[str]) -> list[tuple[str, int | None]]:
+    names = _special_names(special_tokens)
+    if isinstance(special_tokens, Mapping):
+        return [(name, special_tokens[name]) for name in names]
+    return [(name, None) for name in names]

@@ -1,0 +1,224 @@
+//! Arguments from Python: texts, ids, sets of special tokens, patterns.
+
+use std::borrow::Cow;
+
+use bytepair_core::pretokenize::Pretokenizer;
+use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
+use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyString};
+
+use crate::errors::to_python;
+
+/// What to do with a lone surrogate, which no UTF-8 can hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surrogates {
+    /// Raise `UnicodeEncodeError`.
+    Strict,
+    /// Join pairs, and put U+FFFD for the rest.
+    Replace,
+}
+
+impl Surrogates {
+    pub(crate) fn parse(errors: &str) -> PyResult<Self> {
+        match errors {
+            "strict" => Ok(Self::Strict),
+            "replace" => Ok(Self::Replace),
+            other => Err(PyValueError::new_err(format!("errors must be 'strict' or 'replace', not {other:?}"))),
+        }
+    }
+}
+
+/// The bytes of a `str` or bytes-like object, without a copy where Python can lend them.
+pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(text) = object.cast::<PyString>() {
+        return match text.to_str() {
+            Ok(text) => Ok(Cow::Borrowed(text.as_bytes())),
+            Err(error) if surrogates == Surrogates::Replace && error.is_instance_of::<PyUnicodeEncodeError>(object.py()) => {
+                let utf16 = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
+                let joined = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
+                Ok(Cow::Owned(joined.extract::<String>()?.into_bytes()))
+            }
+            Err(error) => Err(error),
+        };
+    }
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(Cow::Borrowed(bytes.as_bytes()));
+    }
+    // Other buffers may change while we read without the GIL, so they are copied.
+    match PyBuffer::<u8>::get(object) {
+        Ok(buffer) => Ok(Cow::Owned(buffer.to_vec(object.py())?)),
+        Err(_) => Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(object)))),
+    }
+}
+
+/// As [`text`], naming the item that is at fault; `first` is the index of the first.
+pub(crate) fn texts<'a>(items: &'a [Bound<'_, PyAny>], surrogates: Surrogates, first: usize) -> PyResult<Vec<Cow<'a, [u8]>>> {
+    let convert = |(index, item): (usize, &'a Bound<'_, PyAny>)| {
+        text(item, surrogates).map_err(|error| noted(item.py(), error, first + index))
+    };
+    items.iter().enumerate().map(convert).collect()
+}
+
+/// Adds to an exception which item of a batch it is about.
+///
+/// A note and not a new message, since `UnicodeEncodeError` and others are made of more than a message.
+pub(crate) fn noted(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
+    let note = format!("at index {index}");
+    error.value(py).call_method1("add_note", (note,)).err().unwrap_or(error)
+}
+
+/// The items of a batch: any sequence or iterable of texts but a single text.
+pub(crate) fn items<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if batch.is_instance_of::<PyString>() || batch.is_instance_of::<PyBytes>() || batch.is_instance_of::<PyByteArray>() {
+        let message = format!("texts must be a sequence of str or bytes, not {}; pass [text]", type_name(batch));
+        return Err(PyTypeError::new_err(message));
+    }
+    batch.try_iter()?.collect()
+}
+
+/// The ids of a list, tuple, other iterable or integer buffer.
+pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<u32>> {
+    let is_text = object.is_instance_of::<PyString>()
+        || object.is_instance_of::<PyBytes>()
+        || object.is_instance_of::<PyByteArray>();
+    if is_text {
+        return Err(PyTypeError::new_err(format!("ids must be integers, not {}", type_name(object))));
+    }
+    if let Ok(buffer) = PyUntypedBuffer::get(object) {
+        return buffer_ids(object, &buffer, vocab_size);
+    }
+    let mut ids = Vec::new();
+    for (index, item) in object.try_iter()?.enumerate() {
+        let item = item?;
+        if item.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err(format!("the id at index {index} is a bool, not an int")));
+        }
+        match item.extract::<u32>() {
+            Ok(id) => ids.push(id),
+            Err(_) => return Err(bad_id(&item, index, vocab_size)),
+        }
+    }
+    Ok(ids)
+}
+
+fn bad_id(item: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyErr {
+    let Ok(number) = item.call_method0("__index__") else {
+        return PyTypeError::new_err(format!("the id at index {index} is a {}, not an int", type_name(item)));
+    };
+    // An int too large even for this is out of range all the same.
+    let id = number.extract::<i128>().unwrap_or(i128::MAX);
+    to_python(&Error::unknown_token_id(id, index, vocab_size))
+}
+
+fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: usize) -> PyResult<Vec<u32>> {
+    let py = object.py();
+    if buffer.dimensions() != 1 {
+        let message = format!("ids must be one-dimensional, not of {} dimensions", buffer.dimensions());
+        return Err(PyTypeError::new_err(message));
+    }
+    if let Ok(typed) = buffer.as_typed::<u32>() {
+        return typed.to_vec(py);
+    }
+    macro_rules! checked {
+        ($($integer:ty),*) => {
+            $(if let Ok(typed) = buffer.as_typed::<$integer>() {
+                let narrow = |(index, id): (usize, $integer)| {
+                    u32::try_from(id).map_err(|_| to_python(&Error::unknown_token_id(id.into(), index, vocab_size)))
+                };
+                return typed.to_vec(py)?.into_iter().enumerate().map(narrow).collect();
+            })*
+        };
+    }
+    checked!(u8, i8, u16, i16, i32, i64, u64);
+    let format = buffer.format().to_string_lossy();
+    Err(PyTypeError::new_err(format!("ids must be native integers of at most 64 bits, not of buffer format {format:?}")))
+}
+
+/// Names of special tokens: `"all"` or an iterable of them.
+pub(crate) enum Names {
+    All,
+    Only(Vec<String>),
+}
+
+impl Names {
+    pub(crate) fn parse(object: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Self> {
+        let Some(object) = object else { return Ok(Self::Only(Vec::new())) };
+        if let Ok(name) = object.cast::<PyString>() {
+            return match name.to_str()? {
+                "all" => Ok(Self::All),
+                other => Err(PyTypeError::new_err(format!("{argument} must be \"all\" or a set; pass {{{other:?}}}"))),
+            };
+        }
+        let names = object.try_iter()?.map(|name| name?.extract::<String>());
+        Ok(Self::Only(names.collect::<PyResult<_>>()?))
+    }
+
+    pub(crate) fn as_strs(&self) -> Vec<&str> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Only(names) => names.iter().map(String::as_str).collect(),
+        }
+    }
+
+    pub(crate) fn allowed<'a>(&self, names: &'a [&'a str]) -> Allowed<'a> {
+        match (self, names) {
+            (Self::All, _) => Allowed::All,
+            (Self::Only(_), []) => Allowed::None,
+            (Self::Only(_), names) => Allowed::Only(names),
+        }
+    }
+
+    /// Fails where `text` holds one of these special tokens that is not among the `allowed`.
+    pub(crate) fn check_absent(&self, tokenizer: &Tokenizer, text: &[u8], allowed: &Self) -> bytepair_core::Result<()> {
+        let special = || tokenizer.added_tokens().special().map(|token| token.text.as_str());
+        let disallowed: Vec<&str> = match self {
+            Self::All => special().collect(),
+            Self::Only(names) if names.is_empty() => return Ok(()),
+            Self::Only(names) => names.iter().map(String::as_str).collect(),
+        };
+        let is_allowed = |name: &str| match allowed {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|allowed| allowed == name),
+        };
+        let disallowed: Vec<&str> = disallowed.into_iter().filter(|name| !is_allowed(name)).collect();
+        tokenizer.added_tokens().check_absent(text, &disallowed)
+    }
+}
+
+/// A split pattern: a preset's name, a regex, or a sequence of regexes that split one after the other.
+pub(crate) fn pattern(object: &Bound<'_, PyAny>) -> PyResult<Pretokenizer> {
+    let built = if let Ok(pattern) = object.cast::<PyString>() {
+        Pretokenizer::new(pattern.to_str()?)
+    } else {
+        let stages: Vec<String> = object.extract().map_err(|_| {
+            let kind = type_name(object);
+            PyTypeError::new_err(format!("pattern must be a str or a sequence of str, not {kind}"))
+        })?;
+        Pretokenizer::from_stages(&stages)
+    };
+    built.map_err(|error| to_python(&error))
+}
+
+/// Special tokens with the ids they are given.
+pub(crate) fn special_tokens(pairs: Vec<(String, Option<i64>)>) -> PyResult<Vec<(String, Option<TokenId>)>> {
+    let convert = |(text, id): (String, Option<i64>)| match id.map(token_id) {
+        None => Ok((text, None)),
+        Some(Some(id)) => Ok((text, Some(id))),
+        Some(None) => {
+            let message = format!("special token {text:?} has id {}, which is not in 0..2**24", id.unwrap_or_default());
+            Err(PyValueError::new_err(message))
+        }
+    };
+    pairs.into_iter().map(convert).collect()
+}
+
+/// A token id, where the number can be one.
+pub(crate) fn token_id(id: i64) -> Option<TokenId> {
+    u32::try_from(id).ok().and_then(TokenId::new)
+}
+
+fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "another type".into(), |name| name.to_string())
+}

@@ -1,0 +1,562 @@
+//! The methods of a tokenizer that work on text and ids.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
+use bytepair_core::{Batch, ScratchPool, Tokenizer};
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString};
+
+use crate::convert::{self, Names, Surrogates};
+use crate::engine::Engine;
+use crate::errors::{run, to_python};
+
+/// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
+#[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
+pub(crate) struct PyTokenizer {
+    tokenizer: Arc<Tokenizer>,
+    pool: ScratchPool,
+}
+
+/// The ways to lay out ids in a buffer, by the name NumPy gives them.
+#[derive(Clone, Copy)]
+enum Dtype {
+    U16,
+    U32,
+    I32,
+    I64,
+}
+
+impl Dtype {
+    fn parse(name: &str, n_ids: usize) -> PyResult<Self> {
+        let (dtype, limit) = match name {
+            "uint16" => (Self::U16, 1 << 16),
+            "uint32" => (Self::U32, 1 << 32),
+            "int32" => (Self::I32, 1 << 31),
+            "int64" => (Self::I64, 1 << 32),
+            other => {
+                let message = format!("dtype must be 'uint16', 'uint32', 'int32' or 'int64', not {other:?}");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        if n_ids > limit {
+            let message = format!("a vocabulary with ids up to {} does not fit {name}; use 'uint32'", n_ids - 1);
+            return Err(PyOverflowError::new_err(message));
+        }
+        Ok(dtype)
+    }
+
+    fn buffer<'py>(self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyByteArray>> {
+        match self {
+            Self::U16 => fill(py, ids, |id| u16::try_from(id).unwrap_or(u16::MAX).to_ne_bytes()),
+            Self::U32 => fill(py, ids, u32::to_ne_bytes),
+            Self::I32 => fill(py, ids, |id| i32::try_from(id).unwrap_or(i32::MAX).to_ne_bytes()),
+            Self::I64 => fill(py, ids, |id| i64::from(id).to_ne_bytes()),
+        }
+    }
+}
+
+fn fill<'py, T: Copy, const N: usize>(
+    py: Python<'py>,
+    items: &[T],
+    bytes: impl Fn(T) -> [u8; N],
+) -> PyResult<Bound<'py, PyByteArray>> {
+    PyByteArray::new_with(py, items.len() * N, |buffer| {
+        for (slot, &item) in buffer.as_chunks_mut::<N>().0.iter_mut().zip(items) {
+            *slot = bytes(item);
+        }
+        Ok(())
+    })
+}
+
+fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(PyString::new(py, text)),
+        Err(_) => {
+            let bytes = PyBytes::new(py, bytes);
+            Ok(bytes.call_method1("decode", ("utf-8", errors))?.cast_into::<PyString>()?)
+        }
+    }
+}
+
+impl PyTokenizer {
+    fn encode_ids(
+        &self,
+        text: &Bound<'_, PyAny>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<Vec<u32>> {
+        let allowed = Names::parse(allowed_special, "allowed_special")?;
+        let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
+        let bytes = convert::text(text, Surrogates::parse(errors)?)?;
+        run(text.py(), bytes.len(), || {
+            disallowed.check_absent(&self.tokenizer, &bytes, &allowed)?;
+            let mut ids = Vec::new();
+            let names = allowed.as_strs();
+            self.tokenizer.encode(&mut self.pool.lend(), &bytes, allowed.allowed(&names), &mut ids)?;
+            Ok(ids)
+        })
+    }
+
+    fn batch_ids(
+        &self,
+        texts: &Bound<'_, PyAny>,
+        num_threads: Option<usize>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<Batch> {
+        let allowed = Names::parse(allowed_special, "allowed_special")?;
+        let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
+        let surrogates = Surrogates::parse(errors)?;
+        let num_threads = threads(num_threads)?;
+        let items = convert::items(texts)?;
+        let texts_bytes = convert::texts(&items, surrogates, 0)?;
+        let slices: Vec<&[u8]> = texts_bytes.iter().map(AsRef::as_ref).collect();
+        for (index, text) in slices.iter().enumerate() {
+            disallowed.check_absent(&self.tokenizer, text, &allowed).map_err(|error| {
+                convert::noted(texts.py(), to_python(&error), index)
+            })?;
+        }
+        let n_bytes = slices.iter().map(|text| text.len()).sum();
+        let names = allowed.as_strs();
+        run(texts.py(), n_bytes, || {
+            self.tokenizer.encode_batch(&self.pool, &slices, allowed.allowed(&names), num_threads)
+        })
+    }
+
+    fn decoded(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+        let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids())?;
+        run(py, ids.len() * 4, || self.tokenizer.decode(&ids))
+    }
+}
+
+/// A number of threads; zero is refused, None means one for each processor.
+pub(crate) fn threads(num_threads: Option<usize>) -> PyResult<Option<NonZero<usize>>> {
+    let zero = || PyValueError::new_err("num_threads must be at least 1, or None for one per processor");
+    num_threads.map(|threads| NonZero::new(threads).ok_or_else(zero)).transpose()
+}
+
+#[pymethods]
+impl PyTokenizer {
+    #[new]
+    fn new(engine: &Engine) -> Self {
+        Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default() }
+    }
+
+    /// Return the token ids of a text.
+    ///
+    /// Special tokens in the text are plain text unless allowed, so no text can forge a control id. Of special
+    /// tokens that start at the same place, the longest wins.
+    ///
+    /// Parameters
+    /// ----------
+    /// text : str or bytes-like
+    ///     Bytes need not be UTF-8: what is not is kept, and decodes to the same bytes.
+    /// allowed_special : "all" or iterable of str, default ()
+    ///     Special tokens that are encoded as their ids.
+    /// disallowed_special : "all" or iterable of str, default ()
+    ///     Special tokens that raise where they occur and are not allowed.
+    /// errors : {"strict", "replace"}, default "strict"
+    ///     What to do with lone surrogates: raise, or put U+FFFD.
+    ///
+    /// Returns
+    /// -------
+    /// list of int
+    ///
+    /// Raises
+    /// ------
+    /// SpecialTokenError
+    ///     A disallowed special token occurs, or a name given is no special token.
+    /// UnicodeEncodeError
+    ///     The text holds a lone surrogate.
+    ///
+    /// Notes
+    /// -----
+    /// O(n) time for n bytes and a fixed vocabulary and pattern, whatever the text.
+    ///
+    /// Examples
+    /// --------
+    /// >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+    /// >>> gpt2.encode("hello world")
+    /// [31373, 995]
+    /// >>> gpt2.encode("<|endoftext|>", allowed_special="all")
+    /// [50256]
+    /// >>> len(gpt2.encode("<|endoftext|>"))
+    /// 7
+    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"))]
+    fn encode(
+        &self,
+        text: &Bound<'_, PyAny>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<Vec<u32>> {
+        self.encode_ids(text, allowed_special, disallowed_special, errors)
+    }
+
+    /// The ids of a text as the bytes of an array.
+    #[pyo3(signature = (text, dtype, *, allowed_special=None, disallowed_special=None, errors="strict"))]
+    fn _encode_to_buffer<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        dtype: &str,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<Bound<'py, PyByteArray>> {
+        let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
+        dtype.buffer(text.py(), &self.encode_ids(text, allowed_special, disallowed_special, errors)?)
+    }
+
+    /// Return the token ids of each of many texts.
+    ///
+    /// Parameters
+    /// ----------
+    /// texts : iterable of str or bytes-like
+    /// num_threads : int, optional
+    ///     Threads to use; by default one for each processor, fewer for little text. The ids do not depend on it.
+    /// allowed_special, disallowed_special, errors
+    ///     As for `encode`.
+    ///
+    /// Returns
+    /// -------
+    /// list of list of int
+    ///
+    /// Raises
+    /// ------
+    /// SpecialTokenError, UnicodeEncodeError
+    ///     As for `encode`, with a note that gives the index of the text.
+    ///
+    /// Notes
+    /// -----
+    /// O(n) time for n bytes in all, whatever the texts.
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").encode_batch(["hello", " world", ""])
+    /// [[31373], [995], []]
+    #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"))]
+    fn encode_batch<'py>(
+        &self,
+        texts: &Bound<'py, PyAny>,
+        num_threads: Option<usize>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
+        let lists = PyList::empty(texts.py());
+        let mut start = 0;
+        for &end in &batch.ends {
+            lists.append(batch.ids.get(start..end).unwrap_or_default())?;
+            start = end;
+        }
+        Ok(lists)
+    }
+
+    /// The ids of many texts as the bytes of an array, and where each text ends as the bytes of another.
+    #[pyo3(signature = (texts, dtype, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[expect(clippy::too_many_arguments, reason = "the options of a public method, all keyword-only")]
+    fn _encode_batch_to_buffers<'py>(
+        &self,
+        texts: &Bound<'py, PyAny>,
+        dtype: &str,
+        num_threads: Option<usize>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        errors: &str,
+    ) -> PyResult<(Bound<'py, PyByteArray>, Bound<'py, PyByteArray>)> {
+        let py = texts.py();
+        let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
+        let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
+        let offsets: Vec<usize> = std::iter::once(0).chain(batch.ends.iter().copied()).collect();
+        let offsets = fill(py, &offsets, |offset| i64::try_from(offset).unwrap_or(i64::MAX).to_ne_bytes())?;
+        Ok((dtype.buffer(py, &batch.ids)?, offsets))
+    }
+
+    /// Return how many tokens a text has, without building their ids.
+    ///
+    /// Special tokens are plain text here and never raise.
+    ///
+    /// Parameters
+    /// ----------
+    /// text : str or bytes-like
+    /// limit : int, optional
+    ///     Stop soon after this many tokens.
+    ///
+    /// Returns
+    /// -------
+    /// int or None
+    ///     None where the text has more than `limit` tokens.
+    ///
+    /// Notes
+    /// -----
+    /// O(n) time for n bytes, whatever the text.
+    ///
+    /// Examples
+    /// --------
+    /// >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+    /// >>> gpt2.count("hello world")
+    /// 2
+    /// >>> gpt2.count("hello world", limit=1) is None
+    /// True
+    #[pyo3(signature = (text, *, limit=None))]
+    fn count(&self, text: &Bound<'_, PyAny>, limit: Option<usize>) -> PyResult<Option<usize>> {
+        // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
+        let bytes = convert::text(text, Surrogates::Replace)?;
+        run(text.py(), bytes.len(), || {
+            Ok(self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX)))
+        })
+    }
+
+    /// Return the text of token ids.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : sequence of int, or one-dimensional integer array
+    /// errors : {"replace", "strict", "ignore", ...}, default "replace"
+    ///     What to do where the bytes are not UTF-8, as in `bytes.decode`: ids cut from the middle of a text may
+    ///     begin or end inside a character.
+    ///
+    /// Returns
+    /// -------
+    /// str
+    ///
+    /// Raises
+    /// ------
+    /// TokenIdError
+    ///     An id stands for no token.
+    /// UnicodeDecodeError
+    ///     The bytes are not UTF-8 and `errors` is "strict".
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode([31373, 995])
+    /// 'hello world'
+    #[pyo3(signature = (ids, errors="replace"))]
+    fn decode<'py>(&self, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
+        decode_text(ids.py(), &self.decoded(ids.py(), ids)?, errors)
+    }
+
+    /// Return the bytes of token ids.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : sequence of int, or one-dimensional integer array
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///
+    /// Raises
+    /// ------
+    /// TokenIdError
+    ///     An id stands for no token.
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode_bytes([31373, 995])
+    /// b'hello world'
+    fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(ids.py(), &self.decoded(ids.py(), ids)?))
+    }
+
+    /// Return the texts of many lists of token ids.
+    ///
+    /// Parameters
+    /// ----------
+    /// batch : iterable of sequences of int or integer arrays
+    /// errors : str, default "replace"
+    ///     As for `decode`.
+    ///
+    /// Returns
+    /// -------
+    /// list of str
+    ///
+    /// Raises
+    /// ------
+    /// TokenIdError, UnicodeDecodeError
+    ///     As for `decode`, with a note that gives the index of the list.
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode_batch([[31373], [995], []])
+    /// ['hello', ' world', '']
+    #[pyo3(signature = (batch, errors="replace"))]
+    fn decode_batch<'py>(&self, batch: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyList>> {
+        let texts = PyList::empty(batch.py());
+        for (index, ids) in batch.try_iter()?.enumerate() {
+            let text = self.decode(&ids?, errors).map_err(|error| convert::noted(batch.py(), error, index))?;
+            texts.append(text)?;
+        }
+        Ok(texts)
+    }
+
+    /// Return the id of a token, or None where there is no such token.
+    ///
+    /// Parameters
+    /// ----------
+    /// token : str or bytes-like
+    ///
+    /// Returns
+    /// -------
+    /// int or None
+    ///
+    /// Examples
+    /// --------
+    /// >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+    /// >>> gpt2.token_to_id(" world"), gpt2.token_to_id("<|endoftext|>"), gpt2.token_to_id("no token")
+    /// (995, 50256, None)
+    fn token_to_id(&self, token: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+        let bytes = convert::text(token, Surrogates::Strict)?;
+        let added = self.tokenizer.added_tokens().get(&bytes).map(|token| token.id);
+        Ok(added.or_else(|| self.tokenizer.vocabulary().ordinary_id(&bytes)).map(|id| id.get()))
+    }
+
+    /// Return the bytes of one token.
+    ///
+    /// Parameters
+    /// ----------
+    /// token_id : int
+    ///
+    /// Returns
+    /// -------
+    /// bytes
+    ///
+    /// Raises
+    /// ------
+    /// TokenIdError
+    ///     The id stands for no token.
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").id_to_bytes(995)
+    /// b' world'
+    fn id_to_bytes<'py>(&self, py: Python<'py>, token_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let ids = convert::ids(PyList::new(py, [token_id])?.as_any(), self.tokenizer.vocabulary().n_ids())?;
+        Ok(PyBytes::new(py, &self.tokenizer.decode(&ids).map_err(|error| to_python(&error))?))
+    }
+
+    /// Return the bytes of every token by id; None where an id is not assigned.
+    ///
+    /// Returns
+    /// -------
+    /// list of bytes or None
+    ///
+    /// Examples
+    /// --------
+    /// >>> bytepair.Tokenizer.from_pretrained("gpt2").token_bytes()[:3]
+    /// [b'!', b'"', b'#']
+    fn token_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let vocabulary = self.tokenizer.vocabulary();
+        let tokens = PyList::empty(py);
+        let mut next = 0;
+        for (id, bytes) in vocabulary.iter() {
+            for _ in next..id.index() {
+                tokens.append(py.None())?;
+            }
+            tokens.append(PyBytes::new(py, bytes))?;
+            next = id.index() + 1;
+        }
+        Ok(tokens)
+    }
+
+    /// Every token's bytes by id, special tokens included: a new dict of int to bytes.
+    #[getter]
+    fn vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let vocab = PyDict::new(py);
+        for (id, bytes) in self.tokenizer.vocabulary().iter() {
+            vocab.set_item(id.get(), PyBytes::new(py, bytes))?;
+        }
+        Ok(vocab)
+    }
+
+    /// The merges in order: a new list of pairs of bytes. Only those that can happen; see DESIGN.md.
+    #[getter]
+    fn merges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let vocabulary = self.tokenizer.vocabulary();
+        let merges = PyList::empty(py);
+        for (left, right, _) in self.tokenizer.merges() {
+            let bytes = [left, right].map(|id| PyBytes::new(py, vocabulary.token(id.get()).unwrap_or_default()));
+            merges.append((&bytes[0], &bytes[1]))?;
+        }
+        Ok(merges)
+    }
+
+    /// Ids of tokens that no merges lead to: they are emitted only for a whole pretoken, or never.
+    #[getter]
+    fn unreachable_tokens(&self) -> Vec<u32> {
+        let ids = self.tokenizer.vocabulary().ordinary().map(|(id, _)| id.get());
+        ids.filter(|&id| !self.tokenizer.encoder().is_reachable(id)).collect()
+    }
+
+    /// The special tokens and their ids: a new dict of str to int.
+    #[getter]
+    fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tokens = PyDict::new(py);
+        for token in self.tokenizer.added_tokens().special() {
+            tokens.set_item(&token.text, token.id.get())?;
+        }
+        Ok(tokens)
+    }
+
+    /// How many tokens there are, special tokens included.
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.tokenizer.vocabulary().n_tokens()
+    }
+
+    /// One more than the largest id: the rows that an embedding table needs.
+    #[getter]
+    fn n_vocab(&self) -> usize {
+        self.tokenizer.vocabulary().n_ids()
+    }
+
+    /// The name of the vocabulary, where it has one.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        self.tokenizer.name()
+    }
+
+    /// How text is split: a preset's name, a regex, or a tuple of regexes that split one after the other.
+    #[getter]
+    fn pattern<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let pretokenizer = self.tokenizer.pretokenizer();
+        match (pretokenizer.preset(), pretokenizer.stages()) {
+            (Some(preset), _) => Ok(PyString::new(py, preset).into_any()),
+            (None, [stage]) => Ok(PyString::new(py, stage).into_any()),
+            (None, stages) => Ok(pyo3::types::PyTuple::new(py, stages)?.into_any()),
+        }
+    }
+
+    /// The SHA-256 of the canonical definition, in hexadecimal: equal for tokenizers that are equal.
+    #[getter]
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        run(py, usize::MAX, || self.tokenizer.fingerprint())
+    }
+
+    /// The canonical form, from which `Engine.from_form` builds an equal tokenizer.
+    fn _form<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let form = run(py, usize::MAX, || self.tokenizer.canonical_form())?;
+        Ok(PyBytes::new(py, form))
+    }
+
+    /// The text of a `tokenizer.json`.
+    fn _to_huggingface(&self, py: Python<'_>) -> PyResult<String> {
+        run(py, usize::MAX, || hugging_face::write(&self.tokenizer))
+    }
+
+    /// The text of a rank file.
+    fn _to_tiktoken(&self, py: Python<'_>) -> PyResult<String> {
+        run(py, usize::MAX, || tiktoken::write(&self.tokenizer))
+    }
+
+    /// The texts of `vocab.json`, `merges.txt` and, where there are special tokens, `special_tokens_map.json`.
+    fn _to_gpt2(&self, py: Python<'_>) -> PyResult<(String, String, Option<String>)> {
+        run(py, usize::MAX, || gpt2::write(&self.tokenizer))
+    }
+}
