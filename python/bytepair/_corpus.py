@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from bytepair import _core
 from bytepair.errors import TrainingError
 
-Corpus: TypeAlias = "os.PathLike[str] | str | bytes | Iterable[os.PathLike[str]] | Iterable[str] | Iterable[bytes]"
-Progress: TypeAlias = Callable[[str, int, "int | None"], object]
+if TYPE_CHECKING:
+    from bytepair._types import Corpus, Progress
 
 # Documents are handed to the core in batches of about this many bytes: large enough to share between threads, small
 # enough that Ctrl-C and progress come between two of them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,14 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from bytepair._corpus import Corpus
+    from bytepair._types import Corpus, Dtype, Format, Names, Pattern, Progress, Text, Tie
 
-__all__ = ["Dtype", "Format", "Pattern", "Tie", "Tokenizer"]
-
-Dtype = Literal["uint16", "uint32", "int32", "int64"]
-Format = Literal["tokenizer.json", "tiktoken", "gpt2"]
-Tie = Literal["hf", "id", "bytes"]
-Pattern = str | Sequence[str]
+__all__ = ["Tokenizer"]
 
 # SHA-256 of published rank files, so that `load` can tell their pattern and special tokens without guessing.
 _PUBLISHED_RANKS = {
@@ -114,7 +109,7 @@ class Tokenizer(_core.Tokenizer):
         min_frequency: int = 1,
         max_token_length: int | None = None,
         num_threads: int | None = None,
-        progress: Callable[[str, int, int | None], object] | None = None,
+        progress: Progress | None = None,
     ) -> Tokenizer:
         """Learn a vocabulary from a corpus.
 
@@ -419,11 +414,11 @@ class Tokenizer(_core.Tokenizer):
 
     def encode_to_numpy(
         self,
-        text: _core.Text,
+        text: Text,
         *,
         dtype: Dtype = "uint32",
-        allowed_special: _core.Names = None,
-        disallowed_special: _core.Names = None,
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
         errors: Literal["strict", "replace"] = "strict",
     ) -> npt.NDArray[np.integer[Any]]:
         """Return the token ids of a text as an array.
@@ -465,12 +460,12 @@ class Tokenizer(_core.Tokenizer):
 
     def encode_batch_to_numpy(
         self,
-        texts: Iterable[_core.Text],
+        texts: Iterable[Text],
         *,
         dtype: Dtype = "uint32",
         num_threads: int | None = None,
-        allowed_special: _core.Names = None,
-        disallowed_special: _core.Names = None,
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
         errors: Literal["strict", "replace"] = "strict",
     ) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
         """Return the token ids of many texts in one array, and where each text's begin.

@@ -9,6 +9,10 @@ mod train;
 /// The compiled part of bytepair.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    /// The Unicode version of the character classes that text is split by.
+    #[pymodule_export]
+    const UNICODE_VERSION: &str = bytepair_core::unicode::UNICODE_VERSION;
+
     #[pymodule_export]
     use crate::engine::{Engine, sniff};
     #[pymodule_export]

@@ -1,0 +1,42 @@
+"""Byte-level BPE tokenizers, trained, encoded and decoded exactly and fast.
+
+>>> import bytepair
+>>> tokenizer = bytepair.Tokenizer.train(["low low low lower newest newest widest"], vocab_size=261)
+>>> ids = tokenizer.encode("lowest")
+>>> [tokenizer.id_to_bytes(token_id) for token_id in ids]
+[b'low', b'es', b't']
+>>> tokenizer.decode(ids)
+'lowest'
+"""
+
+from importlib.metadata import version as _version
+
+from bytepair._core import UNICODE_VERSION
+from bytepair._report import TrainingReport
+from bytepair.errors import (
+    BytepairError,
+    FormatError,
+    InternalError,
+    PatternError,
+    SpecialTokenError,
+    TokenIdError,
+    TrainingError,
+    VocabularyError,
+)
+from bytepair.tokenizer import Tokenizer
+
+__all__ = [
+    "UNICODE_VERSION",
+    "BytepairError",
+    "FormatError",
+    "InternalError",
+    "PatternError",
+    "SpecialTokenError",
+    "TokenIdError",
+    "Tokenizer",
+    "TrainingError",
+    "TrainingReport",
+    "VocabularyError",
+]
+
+__version__ = _version("bytepair")

@@ -1,0 +1,23 @@
+"""The types of arguments, for annotations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Text: TypeAlias = "str | bytes | bytearray | memoryview"
+Ids: TypeAlias = "Iterable[int] | npt.NDArray[np.integer[Any]]"
+Names: TypeAlias = Literal["all"] | Iterable[str] | None
+Pattern: TypeAlias = str | Sequence[str]
+Dtype: TypeAlias = Literal["uint16", "uint32", "int32", "int64"]
+Format: TypeAlias = Literal["tokenizer.json", "tiktoken", "gpt2"]
+Tie: TypeAlias = Literal["hf", "id", "bytes"]
+Corpus: TypeAlias = (
+    "os.PathLike[str] | str | bytes | Iterable[os.PathLike[str]] | Iterable[str] | Iterable[bytes] | Iterable[Text]"
+)
+Progress: TypeAlias = Callable[[str, int, "int | None"], object]

@@ -1,0 +1,120 @@
+"""What the verbs share: inputs, the tokenizer to use, tables and progress."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import glob
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bytepair import BytepairError, Tokenizer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bytepair._types import Progress
+
+STDIN = "-"
+
+
+def add_inputs(parser: argparse.ArgumentParser, what: str = "text to read") -> None:
+    """Add the argument for input files."""
+    parser.add_argument(
+        "files", nargs="*", default=[STDIN], metavar="FILE", help=f"{what}: files, globs, or - for stdin (default)"
+    )
+
+
+def add_tokenizer(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the tokenizer to use."""
+    parser.add_argument(
+        "-t",
+        "--tokenizer",
+        default="gpt2",
+        metavar="NAME|PATH",
+        help="a file or folder, or a vocabulary that comes with bytepair (default: gpt2)",
+    )
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """Return the tokenizer in a file or folder, or the built-in one of this name."""
+    if Path(name).exists():
+        return Tokenizer.load(name)
+    if "/" in name or name.endswith((".json", ".tiktoken")):
+        raise FileNotFoundError(f"there is no file {name}")
+    return Tokenizer.from_pretrained(name)
+
+
+def expand(patterns: Sequence[str]) -> list[str]:
+    """Return the files that paths and globs name, in order; a folder or a glob without files is an error."""
+    files: list[str] = []
+    for pattern in patterns:
+        if pattern == STDIN or Path(pattern).is_file():
+            files.append(pattern)
+        elif Path(pattern).is_dir():
+            raise IsADirectoryError(f"{pattern} is a folder; pass a glob such as '{pattern.rstrip('/')}/**/*.txt'")
+        else:
+            found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
+            if not found:
+                raise FileNotFoundError(f"there is no file {pattern}")
+            files.extend(found)
+    return files
+
+
+def read_inputs(patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each input."""
+    for name in expand(patterns):
+        yield name, sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def console() -> Console:
+    """Return where tables go: 80 columns unless a terminal says otherwise."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+
+
+def show_bytes(token: bytes) -> str:
+    """Return a token so that it can be read: as text where it is text, white space and control characters escaped."""
+    try:
+        text = token.decode()
+    except UnicodeDecodeError:
+        return "".join(chr(byte) if 0x21 <= byte < 0x7F else f"\\x{byte:02x}" for byte in token)
+    return text if text.isprintable() and not text.isspace() else repr(text)[1:-1]
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """Lend a progress callback that draws a bar with rate and time left; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich import progress as bars
+
+    columns = (bars.TextColumn("{task.description:9}"), bars.BarColumn(), bars.TaskProgressColumn())
+    rates = (bars.TextColumn("{task.fields[rate]}"), bars.TimeRemainingColumn())
+    with bars.Progress(*columns, *rates, console=Console(stderr=True), transient=True) as progress:
+        tasks: dict[str, bars.TaskID] = {}
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total, rate="")
+            seconds = progress.tasks[tasks[stage]].elapsed or 0.1
+            rate = f"{done / seconds / 1e6:.1f} MB/s" if stage == "counting" else f"{done / seconds:,.0f} merges/s"
+            progress.update(tasks[stage], completed=done, total=total, rate=rate)
+
+        yield report
+
+
+def fail(message: str) -> BytepairError:
+    """Return an error that ends the command with exit code 1."""
+    return BytepairError(message)

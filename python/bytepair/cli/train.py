@@ -1,0 +1,84 @@
+"""Train a tokenizer on files and save it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from bytepair import Tokenizer
+from bytepair.cli import _common
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    _common.add_inputs(parser, "corpus")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="PATH", help="where to save: .json, .tiktoken, or a folder for GPT-2's"
+    )
+    parser.add_argument("-v", "--vocab-size", type=int, default=50_257, help="tokens in all (default: 50257)")
+    parser.add_argument("-p", "--pattern", default="gpt2", help="a preset or a split regex (default: gpt2)")
+    parser.add_argument(
+        "-s",
+        "--special-token",
+        action="append",
+        metavar="TEXT",
+        help="cuts documents, never trained on; may be repeated (default: <|endoftext|>)",
+    )
+    parser.add_argument("--tie", choices=["hf", "id", "bytes"], default="hf", help="rule for equal counts (default: hf)")
+    parser.add_argument("--min-frequency", type=int, default=1, metavar="N", help="leave rarer pairs alone (default: 1)")
+    parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
+    parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the verb."""
+    output = Path(options.output)
+    format_ = None if output.suffix in {".json", ".tiktoken"} else "gpt2"
+    names = _common.expand(options.files)
+    corpus: Iterable[os.PathLike[str]] | bytes
+    corpus = sys.stdin.buffer.read() if names == [_common.STDIN] else [_path(name) for name in names]
+    started = time.perf_counter()
+    with _common.progress_bar() as progress:
+        tokenizer = Tokenizer.train(
+            corpus,
+            options.vocab_size,
+            pattern=options.pattern,
+            special_tokens=options.special_token or ("<|endoftext|>",),
+            tie=options.tie,
+            min_frequency=options.min_frequency,
+            max_token_length=options.max_token_length,
+            num_threads=options.threads,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - started
+    tokenizer.save(output, format_)
+    report = tokenizer.training_report
+    assert report is not None  # noqa: S101
+    n_merges = len(report.n_tokens) - 1
+    figures = {
+        "output": str(output),
+        "vocab_size": tokenizer.vocab_size,
+        "fingerprint": tokenizer.fingerprint,
+        "stop_reason": report.stop_reason,
+        "bytes": report.n_bytes,
+        "pretokens": report.n_pretokens,
+        "distinct_pretokens": report.n_distinct_pretokens,
+        "bytes_per_token": round(report.bytes_per_token(n_merges), 4),
+        "seconds": round(seconds, 3),
+    }
+    if options.json:
+        _common.print_json(figures)
+        return 0
+    rate = report.n_bytes / seconds / 1e6
+    print(f"{output}: {tokenizer.vocab_size:,} tokens from {report.n_bytes / 1e6:,.1f} MB", end=" ")
+    print(f"in {seconds:.2f} s ({rate:.0f} MB/s), {figures['bytes_per_token']:.2f} bytes per token")
+    print(f"stopped because {report.stop_reason}")
+    return 0
+
+
+def _path(name: str) -> Path:
+    return Path("/dev/stdin") if name == _common.STDIN else Path(name)
