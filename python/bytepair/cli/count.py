@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     tokenizer = _common.load_tokenizer(options.tokenizer)
     rows = []
     for name, text in _common.read_inputs(options.files):
-        rows.append((name, len(text), tokenizer.count(text) or 0))
+        rows.append((name, len(text), tokenizer.count(text)))
     n_bytes, n_tokens = (sum(row[column] for row in rows) for column in (1, 2))
     if options.json:
         files = [{"file": name, "bytes": size, "tokens": tokens} for name, size, tokens in rows]

@@ -1,0 +1,110 @@
+"""Imports point one way only."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RUST = ROOT / "rust" / "core" / "src"
+
+# Each Rust module, and the others that it may use.
+RUST_MAY_USE = {
+    "error": {"ids"},
+    "ids": set(),
+    "unicode": set(),
+    "pretokenize": {"ids", "error", "unicode"},
+    "definition": {"ids", "error", "pretokenize"},
+    "vocab": {"ids", "error", "definition"},
+    "encode": {"ids", "error", "definition", "pretokenize", "vocab"},
+    "decode": {"ids", "error", "vocab"},
+    "train": {"ids", "error", "definition", "pretokenize", "vocab"},
+    "formats": {"ids", "error", "definition", "pretokenize", "vocab"},
+    "builtin": {"error", "definition", "formats"},
+    "tokenizer": {"ids", "error", "definition", "pretokenize", "vocab", "encode", "decode", "formats"},
+}
+
+# Each Python module of the package, and the others that it may import.
+PYTHON_MAY_IMPORT = {
+    "errors": set(),
+    "reference": set(),
+    "_types": set(),
+    "_report": set(),
+    "_files": {"errors"},
+    "_corpus": {"_core", "_types", "errors"},
+    "tokenizer": {"_core", "_corpus", "_files", "_report", "_types", "errors"},
+    "__init__": {"_core", "_report", "errors", "tokenizer"},
+    "__main__": {"cli"},
+    "cli": {"__init__", "_types", "cli"},
+}
+
+
+def rust_module(path: Path) -> str:
+    return path.relative_to(RUST).parts[0].removesuffix(".rs")
+
+
+def test_rust_modules_use_only_those_below_them():
+    seen = set()
+    for path in RUST.rglob("*.rs"):
+        module = rust_module(path)
+        if module == "lib":
+            continue
+        seen.add(module)
+        code = path.read_text().split("#[cfg(test)]")[0]
+        # `//!` and `///` may name what lies above; code may not.
+        code = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith("//"))
+        used = set(re.findall(r"\bcrate::([a-z_]+)::", code)) - {module}
+        if path.name == "tests.rs":
+            continue
+        assert used <= RUST_MAY_USE[module], f"{path} uses {used - RUST_MAY_USE[module]}"
+    assert seen == set(RUST_MAY_USE)
+
+
+def test_the_core_knows_no_python():
+    tree = subprocess.run(
+        ["cargo", "tree", "--locked", "--offline", "--package", "bytepair-core", "--edges", "normal"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "bytepair-core" in tree
+    assert "pyo3" not in tree
+    assert "fancy-regex" not in tree, "no backtracking engine in what ships"
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of bytepair that a file imports when it runs; for annotations alone does not count."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bytepair":
+            below = node.module.split(".")[1:2]
+            found.update(below or (alias.name for alias in node.names))
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found.update((name[1:2] or ["__init__"])[0] for name in names if name[0] == "bytepair")
+    modules = {path.stem for path in (ROOT / "python" / "bytepair").iterdir()} | {"_core"}
+    return {name if name in modules else "__init__" for name in found}
+
+
+def test_python_modules_import_only_those_below_them():
+    package = ROOT / "python" / "bytepair"
+    for path in package.rglob("*.py"):
+        module = path.relative_to(package).parts[0].removesuffix(".py")
+        extra = imports(path) - PYTHON_MAY_IMPORT[module]
+        assert not extra, f"{path} imports {extra}"
+
+
+def test_importing_bytepair_loads_no_numpy_and_no_rich(tmp_path):
+    code = "import sys, bytepair; print([name for name in ('numpy', 'rich', 'regex') if name in sys.modules])"
+    import sys
+
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_no_unsafe_code():
+    sources = [path.read_text() for path in (ROOT / "rust").glob("*/src/**/*.rs")]
+    assert sum(len(re.findall(r"\bunsafe\s*(?:\{|fn|impl)", source)) for source in sources) == 0
