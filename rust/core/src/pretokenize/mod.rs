@@ -1,45 +1,283 @@
-//! Splits text into pretokens.
+//! Splits text into pretokens: by a preset, or by any split regex that can be matched in linear time.
+//!
+//! A preset is run by a hand-written scanner, anything else by an automaton. Which of the two makes no difference to the
+//! pretokens, only to the time they take.
 
+mod pattern;
+mod portable;
+mod rules;
+mod scan;
+mod search;
+mod suggest;
+mod syntax;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::unicode::{Chunk, class_of, utf8_chunks};
+use pattern::Pattern;
+use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 
 /// Splits text into pretokens: the spans that merges never cross.
 ///
-/// Cheap to clone; immutable and shared between threads.
-#[derive(Clone, Debug)]
-pub struct Pretokenizer {
-    stages: std::sync::Arc<[String]>,
+/// Cheap to clone; immutable and shared between threads. Two are equal if their regexes are.
+///
+/// A match of the pattern is a pretoken; so is a maximal stretch that no match covers, since text is never dropped. A match
+/// of nothing counts as none.
+///
+/// # Bytes that are not UTF-8
+///
+/// Each maximal stretch of valid UTF-8 is split as if it were a text of its own, and each maximal run of invalid bytes is
+/// one pretoken.
+///
+/// # Examples
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use bytepair_core::pretokenize::Pretokenizer;
+///
+/// let mut pretokens = Vec::new();
+/// let _ = Pretokenizer::new("gpt2")?.split(b"Hello  world", |pretoken| {
+///     pretokens.push(pretoken);
+///     ControlFlow::<()>::Continue(())
+/// });
+/// assert_eq!(pretokens, [&b"Hello"[..], b" ", b" world"]);
+/// # Ok::<(), bytepair_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Pretokenizer(Arc<Inner>);
+
+struct Inner {
+    preset: Option<&'static str>,
+    regexes: Vec<String>,
+    stages: Vec<Stage>,
+}
+
+/// How one stage is run.
+enum Stage {
+    Rules(&'static Preset),
+    Pattern(Box<Pattern>),
 }
 
 impl Pretokenizer {
     /// From a preset's name, or a split regex; a regex known to be a preset's becomes that preset.
+    ///
+    /// Regexes are read as tiktoken reads them: `$` is the end of the text, `++` is possessive.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Pattern`](crate::ErrorKind::Pattern) if the regex is malformed, cannot be matched in linear time, or
+    /// needs an automaton of more than 16 MiB. So is a lone word that names no preset: it is far more likely misspelled
+    /// than meant to match itself, for which there is `(?:word)`.
     pub fn new(pattern: &str) -> Result<Self> {
-        Ok(Self { stages: [pattern.to_owned()].into() })
+        Self::from_stages(&[pattern])
     }
 
-    /// From a chain of splits: each cuts the pieces of the one before. An empty chain does not split.
+    /// From a chain of splits: each cuts the pieces of the one before, and sees each piece as a text of its own. An empty
+    /// chain does not split.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), for any of the stages.
     pub fn from_stages<S: AsRef<str>>(stages: &[S]) -> Result<Self> {
-        Ok(Self { stages: stages.iter().map(|stage| stage.as_ref().to_owned()).collect() })
+        Self::read(stages, Dialect::Tiktoken)
     }
 
-    /// The preset's name, where this is one.
+    /// From the split regexes of a Hugging Face `tokenizer.json`, as its engine reads them. None of them is a name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Pattern`](crate::ErrorKind::Pattern) at the first construct that is not known to mean the same to that
+    /// engine as it does here, unless the regex is a preset's.
+    pub fn from_hugging_face(stages: &[String]) -> Result<Self> {
+        Self::read(stages, Dialect::HuggingFace)
+    }
+
+    fn read<S: AsRef<str>>(stages: &[S], dialect: Dialect) -> Result<Self> {
+        let mut inner = Inner { preset: None, regexes: Vec::new(), stages: Vec::new() };
+        if rules::is_deepseek_v3(stages) {
+            inner.push(DEEPSEEK_V3, Dialect::Tiktoken)?;
+        } else {
+            stages.iter().try_for_each(|stage| inner.push(stage.as_ref(), dialect))?;
+        }
+        if let [Stage::Rules(preset)] = inner.stages.as_slice() {
+            inner.preset = Some(preset.name);
+        } else if rules::is_deepseek_v3(&inner.regexes) {
+            inner.preset = Some(DEEPSEEK_V3);
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The names of all presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        rules::PRESETS.iter().map(|preset| preset.name).chain([DEEPSEEK_V3])
+    }
+
+    /// The preset's name, where this is one. Of presets that are the same by different names, a regex has the first.
     pub fn preset(&self) -> Option<&'static str> {
-        None
+        self.0.preset
     }
 
-    /// The split regex of each stage, in order; a preset has the regex it stands for.
+    /// The split regex of each stage, in order; a preset has the regex it stands for, as published.
     pub fn stages(&self) -> &[String] {
-        &self.stages
+        &self.0.regexes
     }
 
-    /// Calls `visit` with each pretoken of `text`, in order. Joined, they are `text`.
+    /// The split regex of each stage for a Hugging Face `tokenizer.json`, or `None` if one of them is not known to mean the
+    /// same to the engine that will read it.
+    pub fn hugging_face_stages(&self) -> Option<Vec<String>> {
+        let stages = self.0.stages.iter().zip(&self.0.regexes);
+        stages
+            .map(|(stage, regex)| match stage {
+                Stage::Rules(preset) => preset.hugging_face_regex(),
+                Stage::Pattern(_) => portable::check(regex).is_ok().then(|| regex.clone()),
+            })
+            .collect()
+    }
+
+    /// Calls `visit` with each pretoken of `text`, in order. Joined, they are `text`; none is empty. Stops when `visit` says
+    /// so, and returns what it said.
+    ///
+    /// # Complexity
+    ///
+    /// O(n) for the n bytes of `text`, whatever they are; for a user's pattern the factor depends on the pattern.
     pub fn split<'t, B>(&self, text: &'t [u8], mut visit: impl FnMut(&'t [u8]) -> ControlFlow<B>) -> ControlFlow<B> {
-        if text.is_empty() { ControlFlow::Continue(()) } else { visit(text) }
+        if let Ok(text) = simdutf8::basic::from_utf8(text) {
+            return self.split_str(text, visit);
+        }
+        for chunk in utf8_chunks(text) {
+            match chunk {
+                Chunk::Text(text) => self.split_str(text, &mut visit)?,
+                Chunk::Invalid(bytes) => visit(bytes)?,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// [`split`](Self::split) for text that is known to be UTF-8.
+    ///
+    /// # Complexity
+    ///
+    /// As [`split`](Self::split).
+    pub fn split_str<'t, B>(&self, text: &'t str, mut visit: impl FnMut(&'t [u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+        let mut visit = |pretoken: &'t str| visit(pretoken.as_bytes());
+        match self.0.stages.as_slice() {
+            _ if text.is_empty() => ControlFlow::Continue(()),
+            [] => visit(text),
+            [stage] => stage.split(text, &mut visit),
+            stages => split_stages(stages, text, &mut visit),
+        }
     }
 
     /// The last position in `text` where it can be cut with the same pretokens on either side, if one is proven.
-    pub fn last_safe_cut(&self, _text: &[u8]) -> Option<usize> {
-        None
+    ///
+    /// For a preset of the scanner, this is after a line feed that follows a character other than whitespace and precedes an
+    /// ASCII letter or digit. The line feed ends a pretoken: no rule lets it begin a word or a number, and neither letter
+    /// nor digit continues whitespace or the line ends after punctuation. Nor does the pretoken that it ends change when the
+    /// text stops there: either it is the line feed alone, as the run of whitespace is, or punctuation and line ends, and
+    /// those rules do not look ahead. For all other patterns, `None`.
+    ///
+    /// # Complexity
+    ///
+    /// O(n) for n bytes, O(d) if the last such position is d bytes before the end.
+    pub fn last_safe_cut(&self, text: &[u8]) -> Option<usize> {
+        let [Stage::Rules(_)] = self.0.stages.as_slice() else { return None };
+        memchr::memrchr_iter(b'\n', text).find_map(|line_feed| {
+            let cut = line_feed + 1;
+            let follows_text = || {
+                // Four bytes hold the last character, and at most three before them are part of another.
+                let before = text.get(line_feed.saturating_sub(4)..line_feed)?;
+                let last = before.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty())?;
+                last.valid().chars().next_back()
+            };
+            let is_cut = text.get(cut).is_some_and(u8::is_ascii_alphanumeric)
+                && follows_text().is_some_and(|c| !class_of(c).is_whitespace());
+            is_cut.then_some(cut)
+        })
+    }
+}
+
+impl Inner {
+    /// Adds the stage that `pattern` means, or the stages.
+    fn push(&mut self, pattern: &str, dialect: Dialect) -> Result<()> {
+        let named = if dialect == Dialect::Tiktoken { rules::by_name(pattern) } else { None };
+        if let Some(preset) = named.or_else(|| rules::by_regex(pattern, dialect)) {
+            self.regexes.push(preset.regex());
+            self.stages.push(Stage::Rules(preset));
+            return Ok(());
+        }
+        let mut regex = pattern.to_owned();
+        match dialect {
+            Dialect::Tiktoken if pattern == DEEPSEEK_V3 => {
+                return DEEPSEEK_V3_STAGES.iter().try_for_each(|stage| self.push(stage, dialect));
+            }
+            Dialect::Tiktoken if pattern.is_empty() => {
+                return Err(Error::pattern(0, "an empty pattern splits nothing; give no stages to leave text whole"));
+            }
+            Dialect::Tiktoken if suggest::looks_like_a_name(pattern) => {
+                return Err(Error::pattern(0, suggest::unknown_preset(pattern)));
+            }
+            Dialect::Tiktoken => {}
+            Dialect::HuggingFace => {
+                portable::check(pattern)?;
+                // What is printed must read back as a regex.
+                if suggest::looks_like_a_name(pattern) {
+                    regex = format!("(?:{pattern})");
+                }
+            }
+        }
+        self.stages.push(Stage::Pattern(Box::new(Pattern::new(&regex)?)));
+        self.regexes.push(regex);
+        Ok(())
+    }
+}
+
+impl Stage {
+    #[inline]
+    fn split<'t, B>(
+        &self,
+        text: &'t str,
+        visit: &mut (impl FnMut(&'t str) -> ControlFlow<B> + ?Sized),
+    ) -> ControlFlow<B> {
+        match self {
+            Self::Rules(preset) => scan::split(preset.rules, text, visit),
+            Self::Pattern(pattern) => pattern.split(text, visit),
+        }
+    }
+}
+
+/// Splits by a chain of stages. Behind `dyn`, as each stage's closure holds the next.
+fn split_stages<'t, B>(
+    stages: &[Stage],
+    text: &'t str,
+    visit: &mut dyn FnMut(&'t str) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    match stages {
+        [] => visit(text),
+        [last] => last.split(text, visit),
+        [first, rest @ ..] => first.split(text, &mut |piece: &'t str| split_stages(rest, piece, visit)),
+    }
+}
+
+impl fmt::Debug for Pretokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pretokenizer").field("preset", &self.0.preset).field("stages", &self.0.regexes).finish()
+    }
+}
+
+impl PartialEq for Pretokenizer {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.regexes == other.0.regexes
+    }
+}
+
+impl Eq for Pretokenizer {}
+
+impl Hash for Pretokenizer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.regexes.hash(state);
     }
 }
