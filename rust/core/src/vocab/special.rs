@@ -33,7 +33,7 @@ impl LiteralMatcher {
         if sorted.first().is_some_and(|first| first.is_empty()) {
             return Err(Error::special_token("", None, "a special token is empty; it would match everywhere"));
         }
-        if let Some([twice, _]) = sorted.array_windows().find(|[a, b]| a == b) {
+        if let Some(&[twice, _]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::special_token(twice, None, format!("special token {twice:?} is given twice")));
         }
         let automaton = AhoCorasick::builder()
