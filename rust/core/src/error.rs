@@ -93,7 +93,10 @@ impl Error {
         let message = if id < 0 {
             format!("token id {id} at index {index} is negative; ids start at 0")
         } else if id >= i128::from(TokenId::LIMIT) || usize::try_from(id).is_ok_and(|id| id >= vocab_size) {
-            format!("token id {id} at index {index} is out of range: the largest id is {}", vocab_size.saturating_sub(1))
+            format!(
+                "token id {id} at index {index} is out of range: the largest id is {}",
+                vocab_size.saturating_sub(1)
+            )
         } else {
             format!("token id {id} at index {index} is not assigned to any token")
         };

@@ -1,1 +1,106 @@
-//! train
+//! Learns merges from pretoken counts.
+//!
+//! Documents are counted into [`Counts`]; [`train`] learns from nothing else. It follows the definition of byte pair
+//! encoding exactly: again and again, the adjacent pair of tokens that occurs most often, of several the one that the
+//! [`Tie`] rule prefers, becomes one token in every pretoken, from left to right. In `aaa`, the pair of `a` and `a`
+//! occurs twice, though only the first occurrence can be merged.
+//!
+//! [`naive`] is that definition as code; `merge_loop` gives the same merges fast.
+
+mod candidates;
+mod counting;
+mod counts;
+mod counts_file;
+mod merge_loop;
+pub mod naive;
+mod neighbours;
+mod pairs;
+mod progress;
+mod report;
+mod split;
+mod table;
+mod tie;
+mod words;
+
+pub use counts::Counts;
+pub use progress::{Checkpoint, Progress, Stage};
+pub use report::{StopReason, Trained};
+pub use tie::Tie;
+
+use crate::error::{Error, Result};
+use crate::ids::{Symbol, TokenId, widen};
+use merge_loop::MergeLoop;
+
+/// How to train.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrainOptions {
+    /// The number of merges to learn: the size of the vocabulary less the 256 bytes and the special tokens.
+    pub max_merges: usize,
+    /// Which of several equally frequent pairs merges first.
+    pub tie: Tie,
+    /// Pairs that occur less often are never merged; 0 and 1 are the same, as a pair occurs once at least.
+    pub min_frequency: u64,
+    /// The length in bytes of the longest token allowed; pairs that would be longer are never merged.
+    pub max_token_length: Option<usize>,
+}
+
+impl TrainOptions {
+    /// To learn `max_merges` merges, without any other limit.
+    pub fn new(max_merges: usize) -> Self {
+        Self { max_merges, tie: Tie::default(), min_frequency: 1, max_token_length: None }
+    }
+}
+
+/// Learns merges from `counts`: a pure function of the counts and the options.
+///
+/// # Errors
+///
+/// [`ErrorKind::Training`](crate::ErrorKind::Training) where there is nothing to learn from, where more merges are
+/// asked for than a vocabulary can have, or where the distinct pretokens exceed 4 GiB;
+/// [`ErrorKind::Memory`](crate::ErrorKind::Memory); and whatever `checkpoint` returns.
+///
+/// # Complexity
+///
+/// With S bytes of distinct pretokens and M merges, O(S + R + M log M) expected, where R, the occurrences visited, is
+/// at most the occurrences of all pairs ever formed: O(S log S), and in practice a few times S. Time does not depend
+/// on how long a pretoken is. Memory is about 28 S bytes and the pairs.
+///
+/// # Examples
+///
+/// ```
+/// use bytepair_core::pretokenize::Pretokenizer;
+/// use bytepair_core::train::{Counts, TrainOptions, train};
+///
+/// let mut counts = Counts::new(Pretokenizer::new("gpt2")?, ["<|endoftext|>"])?;
+/// for (pretoken, count) in [("low", 5), ("lower", 2), ("newest", 6), ("widest", 3)] {
+///     counts.add_pretoken(pretoken.as_bytes(), count)?;
+/// }
+/// let trained = train(&counts, &TrainOptions::new(4), &mut |_| Ok(()))?;
+/// let tokens = trained.token_bytes();
+/// assert_eq!(tokens[256..], [&b"es"[..], b"est", b"lo", b"low"]);
+/// # Ok::<(), bytepair_core::Error>(())
+/// ```
+pub fn train(counts: &Counts, options: &TrainOptions, checkpoint: Checkpoint<'_>) -> Result<Trained> {
+    check(counts, options)?;
+    match options.tie {
+        Tie::HuggingFace => MergeLoop::new(counts, options, tie::HuggingFace::new(), checkpoint)?.run(),
+        Tie::Id => MergeLoop::new(counts, options, tie::Id, checkpoint)?.run(),
+        Tie::Bytes => MergeLoop::new(counts, options, tie::Bytes::new(), checkpoint)?.run(),
+    }
+}
+
+fn check(counts: &Counts, options: &TrainOptions) -> Result<()> {
+    let most = widen(TokenId::LIMIT) - Symbol::BYTES;
+    if options.max_merges > most {
+        return Err(Error::training(format!(
+            "{} merges are more than a vocabulary can have; the most is {most}",
+            options.max_merges
+        )));
+    }
+    if counts.is_empty() {
+        return Err(Error::training(
+            "the corpus is empty: it has no bytes beside special tokens; pass documents or files with some text",
+        ));
+    }
+    Ok(())
+}

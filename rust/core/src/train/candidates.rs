@@ -1,0 +1,119 @@
+//! The pairs that may merge, and which is next.
+
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
+
+use super::TrainOptions;
+use super::pairs::PairIndex;
+use super::tie::TieRule;
+use crate::error::Result;
+use crate::ids::{Pair, Symbol, narrow};
+
+/// The index of pairs with a queue over it, and the rules for who is let in.
+///
+/// The queue is lazy: counts only fall, so what it knows is an upper bound, and is corrected when it comes up.
+pub(super) struct Candidates<R: TieRule> {
+    pairs: PairIndex,
+    queue: BinaryHeap<Candidate<R::Key>>,
+    rule: R,
+    /// The length of every symbol in bytes.
+    lengths: Vec<u32>,
+    min_frequency: u64,
+    max_length: u32,
+}
+
+/// A pair in the queue, ordered by count and then by the tie rule.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate<K> {
+    count: u64,
+    key: K,
+    pair: Pair,
+}
+
+impl<R: TieRule> Candidates<R> {
+    pub(super) fn new(options: &TrainOptions, rule: R) -> Self {
+        Self {
+            pairs: PairIndex::new(),
+            queue: BinaryHeap::new(),
+            rule,
+            lengths: vec![1; Symbol::BYTES],
+            min_frequency: options.min_frequency.max(1),
+            max_length: options.max_token_length.and_then(narrow).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub(super) fn min_frequency(&self) -> u64 {
+        self.min_frequency
+    }
+
+    /// The length of every symbol in bytes.
+    pub(super) fn lengths(&self) -> &[u32] {
+        &self.lengths
+    }
+
+    /// The length of a symbol in bytes.
+    #[inline]
+    pub(super) fn length(&self, symbol: Symbol) -> u32 {
+        self.lengths[symbol.index()]
+    }
+
+    /// Whether `pair` would make a token of a length that is allowed.
+    #[inline]
+    pub(super) fn fits(&self, pair: Pair) -> bool {
+        // No sum of lengths exceeds that of a pretoken, which fits 32 bits.
+        self.length(pair.left()) + self.length(pair.right()) <= self.max_length
+    }
+
+    /// Lets in a new pair that occurs `count` times at `n` positions, and gives the first place for these; `None`
+    /// where the pair can never merge.
+    #[inline]
+    pub(super) fn add(&mut self, pair: Pair, count: u64, n: usize) -> Result<Option<usize>> {
+        if count < self.min_frequency || !self.fits(pair) {
+            return Ok(None);
+        }
+        self.queue.push(Candidate { count, key: self.rule.key(pair), pair });
+        self.pairs.insert(pair, count, n).map(Some)
+    }
+
+    /// Puts a position in a place that `add` gave, or a later one.
+    #[inline(always)]
+    pub(super) fn place(&mut self, place: usize, position: u32) {
+        self.pairs.place(place, position);
+    }
+
+    /// Takes `count` occurrences of `pair` away.
+    #[inline]
+    pub(super) fn subtract(&mut self, pair: Pair, count: u64) {
+        self.pairs.subtract(pair, count);
+    }
+
+    /// The pair to merge next and its count.
+    pub(super) fn next(&mut self) -> Option<(Pair, u64)> {
+        loop {
+            let mut top = self.queue.peek_mut()?;
+            let count = self.pairs.count(top.pair).unwrap_or(0);
+            if count == top.count {
+                return Some((PeekMut::pop(top).pair, count));
+            }
+            if count >= self.min_frequency {
+                top.count = count;
+            } else {
+                self.pairs.remove(PeekMut::pop(top).pair);
+            }
+        }
+    }
+
+    /// Makes `pair` a symbol: that symbol, and the places of the pair's positions.
+    pub(super) fn take(&mut self, pair: Pair) -> (Symbol, Range<usize>) {
+        let made = Symbol::from_index(self.lengths.len());
+        self.lengths.push(self.length(pair.left()) + self.length(pair.right()));
+        self.rule.learn(pair);
+        (made, self.pairs.remove(pair))
+    }
+
+    /// The positions in these places, ascending. The pair has left some of them.
+    pub(super) fn positions(&self, places: Range<usize>) -> &[u32] {
+        self.pairs.positions(places)
+    }
+}

@@ -1,0 +1,165 @@
+//! Counting a file in blocks, without ever holding it whole where it can be cut.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::num::NonZero;
+use std::path::Path;
+
+use super::counting::{Counter, n_threads};
+use super::progress::{Checkpoint, Stage, Ticker};
+use super::split::Split;
+use super::table::PretokenTable;
+use crate::error::{Error, Result};
+
+/// How much of a file is read at a time, for each thread.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// One call of `read` asks for no more than this, so that checkpoints come often.
+const READ_BYTES: usize = 1 << 20;
+
+/// Counts the pretokens of the file at `path`.
+pub(super) fn count(
+    split: &Split,
+    path: &Path,
+    num_threads: Option<NonZero<usize>>,
+    checkpoint: Checkpoint<'_>,
+) -> Result<PretokenTable> {
+    let failed = |error| Error::io(path, error);
+    let file = File::open(path).map_err(failed)?;
+    // A pipe has no length to go by.
+    let total = file.metadata().ok().filter(|data| data.is_file()).map(|data| data.len());
+    let n_bytes = total.and_then(|total| usize::try_from(total).ok()).unwrap_or(usize::MAX);
+    let n_threads = n_threads(num_threads, n_bytes);
+    let mut ticker = Ticker::new(checkpoint, Stage::Counting, total);
+    count_blocks(split, Blocks::new(file, path), n_threads, n_threads.saturating_mul(BLOCK_BYTES), &mut ticker)
+}
+
+fn count_blocks<R: Read>(
+    split: &Split,
+    mut blocks: Blocks<'_, R>,
+    n_threads: usize,
+    block_bytes: usize,
+    ticker: &mut Ticker<'_>,
+) -> Result<PretokenTable> {
+    let mut counter = Counter::new(split, n_threads);
+    let mut done = 0;
+    let mut size = block_bytes;
+    loop {
+        let at_end = blocks.fill(size, || ticker.tick(done))?;
+        let cut = if at_end { Some(blocks.text().len()) } else { split.safe_prefix(blocks.text()) };
+        let Some(cut) = cut else {
+            // Doubling keeps the searches linear where safe cuts are rare.
+            size = size.saturating_mul(2);
+            continue;
+        };
+        let (text, _) = blocks.text().split_at_checked(cut).unwrap_or_default();
+        counter.count(&[text], ticker)?;
+        if at_end {
+            return counter.finish(ticker);
+        }
+        blocks.consume(cut);
+        done = counter.done();
+        size = block_bytes.max(blocks.text().len().saturating_mul(2));
+    }
+}
+
+/// A reader with the text that is read and not yet counted.
+struct Blocks<'p, R> {
+    reader: R,
+    path: &'p Path,
+    buffer: Vec<u8>,
+    filled: usize,
+}
+
+impl<'p, R: Read> Blocks<'p, R> {
+    fn new(reader: R, path: &'p Path) -> Self {
+        Self { reader, path, buffer: Vec::new(), filled: 0 }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Reads until the text has `size` bytes or the reader ends, and tells whether it has ended.
+    fn fill(&mut self, size: usize, mut look_up: impl FnMut() -> Result<()>) -> Result<bool> {
+        while self.filled < size {
+            look_up()?;
+            let end = size.min(self.filled + READ_BYTES);
+            if self.buffer.len() < end {
+                let missing = end - self.buffer.len();
+                self.buffer.try_reserve(missing).map_err(|_| Error::memory("a block of the file"))?;
+                self.buffer.resize(end, 0);
+            }
+            let space = self.buffer.get_mut(self.filled..end).unwrap_or_default();
+            match self.reader.read(space) {
+                Ok(0) => return Ok(true),
+                Ok(n) => self.filled += n.min(space.len()),
+                // A signal came: `look_up` is where the caller hears of it.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(self.path, error)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Drops `n` bytes from the front of the text.
+    fn consume(&mut self, n: usize) {
+        self.buffer.copy_within(n..self.filled, 0);
+        self.filled -= n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pretokenize::Pretokenizer;
+    use crate::train::Counts;
+
+    /// Gives at most `step` bytes at a time, as a pipe may.
+    struct Trickle<'a> {
+        rest: &'a [u8],
+        step: usize,
+    }
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.step.min(buffer.len());
+            self.rest.read(&mut buffer[..n])
+        }
+    }
+
+    fn sorted<'a>(entries: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<(Vec<u8>, u64)> {
+        let mut entries: Vec<_> = entries.map(|(pretoken, count)| (pretoken.to_vec(), count)).collect();
+        entries.sort();
+        entries
+    }
+
+    #[test]
+    fn any_block_size_gives_the_same_counts() {
+        let text =
+            "It's  2,024 <|end|>\n\n caf\u{e9}s <|end|><|end|>!\u{3000}<|e <|end|> nd|>\r\n   x 12345<|end|>".repeat(7);
+        for special in [&["<|end|>"][..], &["<|end|>", "<|end|><|end|>!", " "], &[]] {
+            for pattern in ["gpt2", "cl100k"] {
+                let split = Split::new(Pretokenizer::new(pattern).unwrap(), special.iter().copied()).unwrap();
+                let mut whole = Counts::new(Pretokenizer::new(pattern).unwrap(), special.iter().copied()).unwrap();
+                whole.add_document(text.as_bytes()).unwrap();
+                for size in (1..80_usize).chain([200, 512, 1 << 20]) {
+                    let reader = Trickle { rest: text.as_bytes(), step: size.div_ceil(3) };
+                    let blocks = Blocks::new(reader, Path::new("trickle"));
+                    let mut nothing = |_| Ok(());
+                    let mut ticker = Ticker::new(&mut nothing, Stage::Counting, None);
+                    let table = count_blocks(&split, blocks, 1 + size % 3, size, &mut ticker).unwrap();
+                    assert_eq!(sorted(table.iter()), sorted(whole.iter()), "{special:?} in blocks of {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_with_its_path() {
+        let mut counts = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
+        let error = counts.add_file(Path::new("no/such/file"), None, &mut |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("no/such/file"));
+        assert!(matches!(error.kind(), crate::ErrorKind::Io { .. }));
+    }
+}

@@ -1,0 +1,161 @@
+//! The fast trainer: every merge visits the places where its pair stands, and nothing else.
+
+use super::candidates::Candidates;
+use super::neighbours::{Met, Neighbours};
+use super::progress::{Checkpoint, Stage, Ticker};
+use super::report::{StopReason, Trained};
+use super::tie::TieRule;
+use super::words::Words;
+use super::{Counts, TrainOptions};
+use crate::error::Result;
+use crate::ids::{Pair, Symbol, widen, widen_u64};
+
+/// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other.
+const GROUP: usize = 64;
+
+/// After this many visits, a merge looks whether a checkpoint is due.
+const LOOK_UP_VISITS: usize = 1 << 16;
+
+/// The state between two merges.
+pub(super) struct MergeLoop<'a, R: TieRule> {
+    words: Words,
+    candidates: Candidates<R>,
+    left: Neighbours,
+    right: Neighbours,
+    max_merges: usize,
+    trained: Trained,
+    ticker: Ticker<'a>,
+}
+
+impl<'a, R: TieRule> MergeLoop<'a, R> {
+    pub(super) fn new(counts: &Counts, options: &TrainOptions, rule: R, checkpoint: Checkpoint<'a>) -> Result<Self> {
+        let mut ticker = Ticker::new(checkpoint, Stage::Merging, Some(widen_u64(options.max_merges)));
+        let words = Words::new(counts, &mut ticker)?;
+        let mut candidates = Candidates::new(options, rule);
+        index_bytes(&words, &mut candidates)?;
+        Ok(Self {
+            words,
+            candidates,
+            left: Neighbours::default(),
+            right: Neighbours::default(),
+            max_merges: options.max_merges,
+            trained: Trained::new(counts.total_bytes()),
+            ticker,
+        })
+    }
+
+    /// Merges until there is a reason to stop.
+    pub(super) fn run(mut self) -> Result<Trained> {
+        while self.trained.merges().len() < self.max_merges {
+            self.ticker.tick(widen_u64(self.trained.merges().len()))?;
+            let Some((pair, count)) = self.candidates.next() else {
+                let stop = self.why_none();
+                return Ok(self.trained.stopped(stop));
+            };
+            self.merge(pair, count)?;
+        }
+        self.ticker.report(widen_u64(self.max_merges))?;
+        Ok(self.trained)
+    }
+
+    /// Makes `pair` one symbol wherever it stands.
+    fn merge(&mut self, pair: Pair, count: u64) -> Result<()> {
+        let (a, b) = (pair.left(), pair.right());
+        let [a_length, b_length] = [a, b].map(|part| self.candidates.length(part));
+        let (made, places) = self.candidates.take(pair);
+        self.left.grow(made);
+        self.right.grow(made);
+
+        let done = widen_u64(self.trained.merges().len());
+        let mut replaced = 0;
+        for visits in self.candidates.positions(places).chunks(LOOK_UP_VISITS) {
+            self.ticker.tick(done)?;
+            for group in visits.chunks(GROUP) {
+                let mut standing = [0; GROUP];
+                let mut n = 0;
+                for &position in group {
+                    let start = widen(position);
+                    standing[n] = position;
+                    // Half the positions are stale: adding the truth costs less than a branch guessed wrong.
+                    n += usize::from(
+                        (self.words.symbol(start) == a) & (self.words.symbol(start + widen(a_length)) == b),
+                    );
+                }
+                for &position in &standing[..n] {
+                    // In a run such as `aaa`, the occurrence before may have taken this one's left symbol.
+                    if self.words.symbol(widen(position)) != a {
+                        continue;
+                    }
+                    let around = self.words.join(position, a_length, b_length, made);
+                    replaced += around.weight;
+                    let (symbol, at) = around.left;
+                    if symbol == made {
+                        // Two occurrences in a row: what the first formed with this one's left symbol is gone again.
+                        self.right.pop_position();
+                    }
+                    if !symbol.is_none() {
+                        self.left.push(symbol, at, around.weight);
+                    }
+                    if !around.right.is_none() {
+                        self.right.push(around.right, position, around.weight);
+                    }
+                }
+            }
+        }
+        self.settle(pair, made)?;
+        self.trained.push(pair, count, replaced);
+        Ok(())
+    }
+
+    /// Brings the index up to date with what the merge of `pair` into `made` has met on both sides.
+    fn settle(&mut self, pair: Pair, made: Symbol) -> Result<()> {
+        let in_a_row = self.left.weight(made);
+        self.left.settle(&mut self.candidates, |candidates, Met { symbol, weight, n }| {
+            candidates.subtract(Pair::new(symbol, pair.left()), weight);
+            candidates.add(Pair::new(symbol, made), weight, n)
+        })?;
+        self.right.settle(&mut self.candidates, |candidates, Met { symbol, weight, n }| {
+            candidates.subtract(Pair::new(pair.right(), symbol), weight);
+            let weight = if symbol == pair.left() { weight - in_a_row } else { weight };
+            candidates.add(Pair::new(made, symbol), weight, n)
+        })
+    }
+
+    /// Why there is no candidate. Rare pairs were never indexed, so this counts what is left.
+    fn why_none(&self) -> StopReason {
+        let mut counts = hashbrown::HashMap::<Pair, u64, foldhash::fast::RandomState>::default();
+        for (_, pair, weight) in self.words.pairs(self.candidates.lengths()) {
+            if self.candidates.fits(pair) {
+                *counts.entry(pair).or_default() += weight;
+            }
+        }
+        match counts.into_values().max() {
+            Some(count) => StopReason::MinFrequency { count, min_frequency: self.candidates.min_frequency() },
+            None => StopReason::NoPairs,
+        }
+    }
+}
+
+/// Indexes the pairs of bytes: two passes with a counter for each of the 65,536.
+fn index_bytes<R: TieRule>(words: &Words, candidates: &mut Candidates<R>) -> Result<()> {
+    const LENGTHS: [u32; Symbol::BYTES] = [1; Symbol::BYTES];
+    let bytes = || (0..=u8::MAX).map(Symbol::from_byte);
+    let pairs = bytes().flat_map(|left| bytes().map(move |right| Pair::new(left, right)));
+    let slot = |pair: Pair| pair.left().index() * Symbol::BYTES + pair.right().index();
+
+    let mut tallies = vec![(0_u64, 0_usize); Symbol::BYTES * Symbol::BYTES];
+    for (_, pair, weight) in words.pairs(&LENGTHS) {
+        let (count, n) = &mut tallies[slot(pair)];
+        *count += weight;
+        *n += 1;
+    }
+    let places = pairs.zip(tallies).map(|(pair, (count, n))| candidates.add(pair, count, n));
+    let mut places = places.collect::<Result<Vec<_>>>()?;
+    for (position, pair, _) in words.pairs(&LENGTHS) {
+        if let Some(place) = &mut places[slot(pair)] {
+            candidates.place(*place, position);
+            *place += 1;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Progress reports, through which a caller can also stop the work.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+
+/// How often a checkpoint is due. A terminal redraws no faster, and an interrupt is felt as immediate.
+pub(super) const PERIOD: Duration = Duration::from_millis(25);
+
+/// What long work calls from the caller's thread every 50 ms or so.
+///
+/// An `Err`, such as [`Error::interrupted`](crate::Error::interrupted), ends the work at once and is what it returns.
+pub type Checkpoint<'a> = &'a mut dyn FnMut(Progress) -> Result<()>;
+
+/// How far long work has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The kind of work.
+    pub stage: Stage,
+    /// What is done of it: bytes when counting, merges when merging.
+    pub done: u64,
+    /// All there is to do in the same unit, where it is known; training may still end earlier.
+    pub total: Option<u64>,
+}
+
+/// The two halves of training.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stage {
+    /// Splitting documents and counting their pretokens.
+    Counting,
+    /// Learning merges from the counts.
+    Merging,
+}
+
+/// Calls a checkpoint when it is due, however often it is asked.
+pub(super) struct Ticker<'a> {
+    checkpoint: Checkpoint<'a>,
+    stage: Stage,
+    total: Option<u64>,
+    last: Instant,
+}
+
+impl<'a> Ticker<'a> {
+    pub(super) fn new(checkpoint: Checkpoint<'a>, stage: Stage, total: Option<u64>) -> Self {
+        Self { checkpoint, stage, total, last: Instant::now() }
+    }
+
+    /// Calls the checkpoint if the last call is long ago.
+    #[inline]
+    pub(super) fn tick(&mut self, done: u64) -> Result<()> {
+        if self.last.elapsed() < PERIOD { Ok(()) } else { self.report(done) }
+    }
+
+    /// Calls the checkpoint now.
+    pub(super) fn report(&mut self, done: u64) -> Result<()> {
+        self.last = Instant::now();
+        (self.checkpoint)(Progress { stage: self.stage, done, total: self.total })
+    }
+}

@@ -1,0 +1,119 @@
+//! The fixed split of a corpus: special tokens cut it into stretches, and the pretokenizer cuts those.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::pretokenize::Pretokenizer;
+use crate::vocab::special::{LiteralMatcher, Segment};
+
+/// How documents become pretokens.
+#[derive(Clone, Debug)]
+pub(super) struct Split {
+    pretokenizer: Pretokenizer,
+    special: LiteralMatcher,
+    longest_special: usize,
+}
+
+impl Split {
+    pub(super) fn new<S: Into<String>>(
+        pretokenizer: Pretokenizer,
+        special_tokens: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        let special = LiteralMatcher::new(special_tokens)?;
+        let longest_special = special.literals().iter().map(String::len).max().unwrap_or(0);
+        Ok(Self { pretokenizer, special, longest_special })
+    }
+
+    pub(super) fn pretokenizer(&self) -> &Pretokenizer {
+        &self.pretokenizer
+    }
+
+    pub(super) fn special_tokens(&self) -> &[String] {
+        self.special.literals()
+    }
+
+    /// Calls `visit` with each pretoken of `text`, special tokens left out.
+    pub(super) fn pretokens<B>(&self, text: &[u8], mut visit: impl FnMut(&[u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+        if self.longest_special == 0 {
+            return self.pretokenizer.split(text, visit);
+        }
+        for segment in self.special.segments(text) {
+            if let Segment::Text(text) = segment {
+                self.pretokenizer.split(text, &mut visit)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A prefix of `text`, not empty, whose pretokens are known whatever follows `text`; the longest that is proven.
+    ///
+    /// # Complexity
+    ///
+    /// One search of `text` for special tokens and one for a safe cut.
+    pub(super) fn safe_prefix(&self, text: &[u8]) -> Option<usize> {
+        // A special token that starts before this may be part of a longer one only inside `text`. So up to here the
+        // special tokens are decided, and none reaches from here beyond the end unseen.
+        let decided = match self.longest_special {
+            0 => text.len(),
+            longest => (text.len() + 1).checked_sub(longest)?,
+        };
+        let mut start = 0;
+        let mut position = 0;
+        if self.longest_special > 0 {
+            for segment in self.special.segments(text) {
+                match segment {
+                    Segment::Text(text) => position += text.len(),
+                    Segment::Literal(index) if position < decided => {
+                        position += self.special.literals().get(index).map_or(0, String::len);
+                        start = position;
+                    }
+                    Segment::Literal(_) => break,
+                }
+            }
+        }
+        let stretch = text.get(start..decided).unwrap_or_default();
+        let cut = start + self.pretokenizer.last_safe_cut(stretch).unwrap_or(0);
+        (cut > 0).then_some(cut)
+    }
+
+    /// What sets `other` apart, as the end of the sentence "the counts differ in ...".
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+        let (ours, theirs) = (self.pretokenizer.stages(), other.pretokenizer.stages());
+        if ours != theirs {
+            return Some(format!("their split pattern: {ours:?} and {theirs:?}"));
+        }
+        let [ours, theirs] = [self, other].map(|split| {
+            let mut special = split.special_tokens().to_vec();
+            special.sort_unstable();
+            special
+        });
+        (ours != theirs).then(|| format!("their special tokens: {ours:?} and {theirs:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unsplit(special: &[&str]) -> Split {
+        Split::new(Pretokenizer::from_stages::<&str>(&[]).unwrap(), special.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_ends_after_a_decided_special_token() {
+        let split = unsplit(&["<|a|>"]);
+        assert_eq!(split.safe_prefix(b"one<|a|>two"), Some(8));
+        assert_eq!(split.safe_prefix(b"one<|a|>"), Some(8));
+        assert_eq!(split.safe_prefix(b"one<|a|"), None);
+        assert_eq!(split.safe_prefix(b"<|"), None);
+    }
+
+    #[test]
+    fn a_special_token_that_may_go_on_is_not_decided() {
+        let split = unsplit(&["<a>", "<a><b>"]);
+        assert_eq!(split.safe_prefix(b"x<a>"), None);
+        assert_eq!(split.safe_prefix(b"x<a><b"), None);
+        assert_eq!(split.safe_prefix(b"x<a><b>"), Some(7));
+        assert_eq!(split.safe_prefix(b"x<a>yyy"), Some(4));
+    }
+}
