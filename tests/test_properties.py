@@ -90,7 +90,7 @@ def test_any_regex_is_refused_or_loses_nothing(pattern, text):
     except PatternError as error:
         assert 0 <= error.position <= len(pattern.encode())  # noqa: PT017
         return
-    counts.add_documents([text], 0, 1, None)
+    counts.add_documents([text], 0, 1, None, 0)
     tokenizer = Tokenizer(trained().vocab, trained().merges, pattern=pattern)
     assert tokenizer.decode(tokenizer.encode(text)) == text
 

@@ -39,13 +39,19 @@ class Engine:
 class Counts:
     def __new__(cls, pattern: Pattern, special_tokens: Sequence[str]) -> Counts: ...
     def add_documents(
-        self, documents: Sequence[Text], first: int, num_threads: int | None, progress: Progress | None
+        self,
+        documents: Sequence[Text],
+        first: int,
+        num_threads: int | None,
+        progress: Progress | None,
+        before: int,
     ) -> None: ...
     def add_file(
         self,
         path: str | os.PathLike[str],
         num_threads: int | None,
         progress: Progress | None,
+        before: int,
         total: int | None,
     ) -> None: ...
     def train(

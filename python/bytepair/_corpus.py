@@ -54,16 +54,17 @@ def _count_files(
         if not isinstance(path, os.PathLike):
             raise TypeError(f"item {index} of the corpus is a {type(path).__name__}, but the items before are paths")
         sizes.append(os.stat(path).st_size)
-    total = sum(sizes) or None
-    for path in paths:
-        counts.add_file(os.fspath(path), num_threads, progress, total)  # type: ignore[call-overload]
+    before = 0
+    for path, size in zip(paths, sizes, strict=True):
+        counts.add_file(os.fspath(path), num_threads, progress, before, sum(sizes))  # type: ignore[call-overload]
+        before += size
 
 
 def _count_documents(
     counts: _core.Counts, documents: Iterator[object], num_threads: int | None, progress: Progress | None
 ) -> None:
     batch: list[str | bytes] = []
-    n_batch = 0
+    n_batch, before, index = 0, 0, -1
     for index, document in enumerate(documents):
         if isinstance(document, str | bytes):
             batch.append(document)
@@ -74,6 +75,7 @@ def _count_documents(
             raise TypeError(f"document {index} of the corpus is a {kind}, not str or bytes")
         n_batch += len(document)
         if n_batch >= BATCH_BYTES:
-            counts.add_documents(batch, index + 1 - len(batch), num_threads, progress)
+            counts.add_documents(batch, index + 1 - len(batch), num_threads, progress, before)
+            before += n_batch
             batch, n_batch = [], 0
-    counts.add_documents(batch, index + 1 - len(batch), num_threads, progress)
+    counts.add_documents(batch, index + 1 - len(batch), num_threads, progress, before)

@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::pretokenize::Pretokenizer;
 
+/// The longest token that a vocabulary may have, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 1 << 16;
+
 /// Everything that decides a tokenizer's ids, as a file states it and before it is checked.
 ///
 /// [`Tokenizer::new`](crate::Tokenizer::new) checks it and builds the tables to run it.

@@ -24,7 +24,7 @@ pub mod train;
 pub mod unicode;
 pub mod vocab;
 
-pub use definition::{AddedToken, Definition, MergeRule};
+pub use definition::{AddedToken, Definition, MAX_TOKEN_BYTES, MergeRule};
 pub use encode::{Scratch, ScratchPool};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{Pair, Symbol, TokenId};

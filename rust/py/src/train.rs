@@ -21,23 +21,22 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// The pretokens of a corpus and how often each occurs.
 #[pyclass(frozen, module = "bytepair._core")]
 pub(crate) struct Counts {
-    special_tokens: Vec<String>,
     counts: Mutex<train::Counts>,
 }
 
 /// Answers Ctrl-C and reports progress while the core works without the GIL.
 struct Watch<'a> {
     callback: Option<&'a Py<PyAny>>,
-    /// What all the work comes to, where the core does not know.
-    total: Option<u64>,
+    /// What was done before this piece of work, and what all pieces come to; `None` where this is all of it.
+    piece: Option<(u64, Option<u64>)>,
     reported: Option<Instant>,
     /// What the caller is to see instead of the core's "interrupted".
     raised: Option<PyErr>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(callback: Option<&'a Py<PyAny>>, total: Option<u64>) -> Self {
-        Self { callback, total, reported: None, raised: None }
+    fn new(callback: Option<&'a Py<PyAny>>, piece: Option<(u64, Option<u64>)>) -> Self {
+        Self { callback, piece, reported: None, raised: None }
     }
 
     fn poll(&mut self, progress: Progress) -> bytepair_core::Result<()> {
@@ -52,7 +51,8 @@ impl<'a> Watch<'a> {
                 Stage::Counting => "counting",
                 Stage::Merging => "merging",
             };
-            callback.call1(py, (stage, progress.done, progress.total.or(self.total))).map(drop)
+            let (before, total) = self.piece.unwrap_or((0, progress.total));
+            callback.call1(py, (stage, before + progress.done, total)).map(drop)
         });
         asked.map_err(|error| {
             self.raised = Some(error);
@@ -79,39 +79,42 @@ impl Counts {
     #[new]
     fn new(pattern: &Bound<'_, PyAny>, special_tokens: Vec<String>) -> PyResult<Self> {
         let pretokenizer = convert::pattern(pattern)?;
-        let counts = train::Counts::new(pretokenizer, &special_tokens).map_err(|error| to_python(&error))?;
-        Ok(Self { special_tokens, counts: Mutex::new(counts) })
+        let counts = train::Counts::new(pretokenizer, special_tokens).map_err(|error| to_python(&error))?;
+        Ok(Self { counts: Mutex::new(counts) })
     }
 
-    /// Count documents; `first` is the index of the first in the corpus, for what goes wrong.
+    /// Count documents; `first` is the index of the first in the corpus, for what goes wrong, and `before` the bytes
+    /// counted before, for progress.
     fn add_documents(
         &self,
         documents: &Bound<'_, PyAny>,
         first: usize,
         num_threads: Option<usize>,
         progress: Option<Py<PyAny>>,
+        before: u64,
     ) -> PyResult<()> {
         let num_threads = threads(num_threads)?;
         let items = convert::items(documents)?;
         let texts = convert::texts(&items, Surrogates::Strict, first)?;
         let slices: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
         let mut counts = self.lock()?;
-        Watch::new(progress.as_ref(), None)
+        Watch::new(progress.as_ref(), Some((before, None)))
             .run(documents.py(), |checkpoint| counts.add_documents(&slices, num_threads, checkpoint))
     }
 
-    /// Count a file, read in blocks; `total` is the size of all files, for progress.
+    /// Count a file, read in blocks; for progress, `before` are the bytes of the files before and `total` those of all.
     fn add_file(
         &self,
         py: Python<'_>,
         path: PathBuf,
         num_threads: Option<usize>,
         progress: Option<Py<PyAny>>,
+        before: u64,
         total: Option<u64>,
     ) -> PyResult<()> {
         let num_threads = threads(num_threads)?;
         let mut counts = self.lock()?;
-        Watch::new(progress.as_ref(), total).run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
+        Watch::new(progress.as_ref(), Some((before, total))).run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
     }
 
     /// Learn merges: the tokenizer and the fields of its `TrainingReport`.
@@ -134,7 +137,7 @@ impl Counts {
         let counts = self.lock()?;
         let (trained, engine) = Watch::new(progress.as_ref(), None).run(py, |checkpoint| {
             let trained = train::train(&counts, &options, checkpoint)?;
-            let definition = trained.definition(counts.pretokenizer().clone(), &self.special_tokens)?;
+            let definition = trained.definition(counts.pretokenizer(), counts.special_tokens())?;
             Ok((trained, Engine(Arc::new(Tokenizer::new(definition)?))))
         })?;
         let report = PyDict::new(py);

@@ -27,6 +27,7 @@ pub use progress::{Checkpoint, Progress, Stage};
 pub use report::{StopReason, Trained};
 pub use tie::Tie;
 
+use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
 use crate::ids::{Symbol, TokenId, widen};
 use merge_loop::MergeLoop;
@@ -40,7 +41,8 @@ pub struct TrainOptions {
     pub tie: Tie,
     /// Pairs that occur less often are never merged; 0 and 1 are the same, as a pair occurs once at least.
     pub min_frequency: u64,
-    /// The length in bytes of the longest token allowed; pairs that would be longer are never merged.
+    /// The length in bytes of the longest token allowed, [`MAX_TOKEN_BYTES`] by default and at most; pairs that would be
+    /// longer are never merged.
     pub max_token_length: Option<usize>,
 }
 
@@ -82,10 +84,13 @@ impl TrainOptions {
 /// ```
 pub fn train(counts: &Counts, options: &TrainOptions, checkpoint: Checkpoint<'_>) -> Result<Trained> {
     check(counts, options)?;
+    // A longer token could be learnt, but never be saved.
+    let longest = options.max_token_length.map_or(MAX_TOKEN_BYTES, |length| length.min(MAX_TOKEN_BYTES));
+    let options = TrainOptions { max_token_length: Some(longest), ..options.clone() };
     match options.tie {
-        Tie::HuggingFace => MergeLoop::new(counts, options, tie::HuggingFace::new(), checkpoint)?.run(),
-        Tie::Id => MergeLoop::new(counts, options, tie::Id, checkpoint)?.run(),
-        Tie::Bytes => MergeLoop::new(counts, options, tie::Bytes::new(), checkpoint)?.run(),
+        Tie::HuggingFace => MergeLoop::new(counts, &options, tie::HuggingFace::new(), checkpoint)?.run(),
+        Tie::Id => MergeLoop::new(counts, &options, tie::Id, checkpoint)?.run(),
+        Tie::Bytes => MergeLoop::new(counts, &options, tie::Bytes::new(), checkpoint)?.run(),
     }
 }
 
@@ -96,6 +101,9 @@ fn check(counts: &Counts, options: &TrainOptions) -> Result<()> {
             "{} merges are more than a vocabulary can have; the most is {most}",
             options.max_merges
         )));
+    }
+    if options.max_token_length == Some(0) {
+        return Err(Error::training("max_token_length is 0, but a token has a byte at least"));
     }
     if counts.is_empty() {
         return Err(Error::training(

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::ids::{Pair, Symbol};
+use crate::definition::{AddedToken, Definition, MergeRule};
+use crate::error::{Error, Result};
+use crate::ids::{Pair, Symbol, TokenId};
+use crate::pretokenize::Pretokenizer;
 
 /// Why training ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +91,31 @@ impl Trained {
     /// The number of tokens of the whole corpus after the first `k` merges, or `None` where there are fewer.
     pub fn tokens_after(&self, k: usize) -> Option<u64> {
         self.n_tokens.get(k).copied()
+    }
+
+    /// The tokenizer learnt: the ids are the 256 bytes, the merges in order, then the special tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where the ids run out.
+    ///
+    /// # Complexity
+    ///
+    /// Linear in the bytes of all tokens.
+    pub fn definition(&self, pretokenizer: &Pretokenizer, special_tokens: &[String]) -> Result<Definition> {
+        let id = |index| TokenId::from_index(index).ok_or_else(|| Error::vocabulary("there are too many token ids"));
+        let tokens = self.token_bytes().into_iter().enumerate();
+        let tokens: Vec<_> = tokens.map(|(index, bytes)| Ok((id(index)?, bytes))).collect::<Result<_>>()?;
+        let merges = self.merges.iter().map(|(left, right)| Ok((id(left.index())?, id(right.index())?)));
+        let special_tokens: Vec<_> = special_tokens.iter().map(|text| (text.clone(), None)).collect();
+        Ok(Definition {
+            name: None,
+            pretokenizer: pretokenizer.clone(),
+            merges: MergeRule::List(merges.collect::<Result<_>>()?),
+            added_tokens: AddedToken::number(&special_tokens, &tokens)?,
+            tokens,
+            whole_pretokens: false,
+        })
     }
 
     /// The bytes of every symbol, by number.

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::definition::AddedToken;
+use crate::definition::{AddedToken, MAX_TOKEN_BYTES};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen};
 
@@ -85,6 +85,10 @@ impl Vocabulary {
     fn add_ordinary(&mut self, id: TokenId, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Err(Error::vocabulary(format!("token id {id} is empty")));
+        }
+        if bytes.len() > MAX_TOKEN_BYTES {
+            let message = format!("token id {id} has {} bytes; the most is {MAX_TOKEN_BYTES}", bytes.len());
+            return Err(Error::vocabulary(message));
         }
         if let Some(other) = self.ordinary_id(bytes) {
             let shown = bytes.escape_ascii();

@@ -1,0 +1,134 @@
+"""The command: what it prints, where it reads, how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bytepair import Tokenizer
+from conftest import builtin
+
+
+def bytepair(*arguments: object, stdin: bytes = b"", code: int = 0, cwd=None) -> str:
+    command = [sys.executable, "-m", "bytepair", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, cwd=cwd)
+    assert done.returncode == code, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return (done.stdout if code == 0 else done.stderr).decode()
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"low lower lowest newest widest {name}\n" * 50)
+    return tmp_path
+
+
+def test_train_encode_decode_count(corpus):
+    shown = bytepair("train", corpus / "*.txt", "-o", corpus / "tokenizer.json", "-v", 300)
+    assert "300 tokens" in shown
+    assert "stopped because the vocabulary has the size asked for" in shown
+    tokenizer = Tokenizer.load(corpus / "tokenizer.json")
+    ids = bytepair("encode", "-t", corpus / "tokenizer.json", stdin=b"lowest low")
+    assert ids.split() == [str(token_id) for token_id in tokenizer.encode("lowest low")]
+    assert bytepair("decode", "-t", corpus / "tokenizer.json", stdin=ids.encode()) == "lowest low"
+    counted = json.loads(bytepair("count", "--json", "-t", corpus / "tokenizer.json", corpus / "a.txt"))
+    assert counted["tokens"] == tokenizer.count((corpus / "a.txt").read_text())
+
+
+def test_train_from_stdin_and_to_every_format(corpus):
+    text = (corpus / "a.txt").read_bytes()
+    for output in ("t.json", "t.tiktoken", "folder"):
+        figures = json.loads(bytepair("train", "--json", "-o", corpus / output, "-v", 280, stdin=text))
+        assert figures["vocab_size"] == 280
+        assert figures["bytes"] == len(text)
+    assert Tokenizer.load(corpus / "t.json") == Tokenizer.load(corpus / "folder")
+
+
+def test_train_stops_when_nothing_is_left(corpus):
+    shown = bytepair("train", "-o", corpus / "t.json", "-v", 5000, stdin=b"aab")
+    assert "stopped because no pair is left" in shown
+
+
+def test_special_tokens(corpus):
+    text = b"a<|endoftext|>"
+    assert bytepair("encode", stdin=text).split()[-1] != "50256"
+    assert bytepair("encode", "-a", "all", stdin=text).split()[-1] == "50256"
+    assert bytepair("encode", "-a", "<|endoftext|>", stdin=text).split()[-1] == "50256"
+
+
+def test_json_is_one_line_for_each_file(corpus):
+    lines = bytepair("encode", "--json", corpus / "a.txt", corpus / "b.txt").splitlines()
+    assert [json.loads(line)["ids"] for line in lines] == [
+        builtin("gpt2").encode((corpus / name).read_text()) for name in ("a.txt", "b.txt")
+    ]
+    assert json.loads(bytepair("decode", "--json", stdin=b"[31373, 995]"))["text"] == "hello world"
+
+
+def test_count_sums_many_files(corpus):
+    shown = bytepair("count", corpus / "a.txt", corpus / "b.txt").splitlines()
+    assert shown[0].split() == ["tokens", "bytes", "bytes/token"]
+    assert shown[-1].endswith("total")
+
+
+def test_inspect(corpus):
+    shown = bytepair("inspect", "gpt2")
+    assert "50,257" in shown
+    assert "<|endoftext|>" in shown
+    token = bytepair("inspect", "gpt2", "--token", " world")
+    assert token.startswith("id 995:")
+    assert token.splitlines()[-1].endswith("=  world")
+    assert bytepair("inspect", "gpt2", "--id", "995") == token
+    figures = json.loads(bytepair("inspect", "o200k_base", "--json"))
+    assert figures["vocab_size"] == 200_000
+    assert json.loads(bytepair("inspect", "gpt2", "--json", "--id", "995"))["id"] == 995
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["encode", "no such file"], 1, "there is no file no such file"),
+        (["encode", "."], 1, "is a folder; pass a glob"),
+        (["encode", "-t", "gpt3"], 1, "did you mean 'gpt2'"),
+        (["encode", "-t", "missing.json"], 1, "there is no file missing.json"),
+        (["inspect", "gpt2", "--token", "no such token"], 1, "is not a token; it encodes to no +  such +  token"),
+        (["inspect", "gpt2", "--id", "99999"], 1, "out of range"),
+        (["train", "-o", "x.json"], 1, "the corpus is empty"),
+        (["train", "-o", "x.json", "-v", "3"], 1, "too small"),
+        (["train"], 2, "required: -o/--output"),
+        (["encode", "--what"], 2, "unrecognized arguments"),
+        (["dance"], 2, "invalid choice"),
+        ([], 2, "required: VERB"),
+    ],
+)
+def test_errors(arguments, code, message, tmp_path):
+    assert message in bytepair(*arguments, code=code, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_decode_refuses_what_is_no_id():
+    assert "'x' is not a token id" in bytepair("decode", stdin=b"1 2 x", code=1)
+    assert "negative" in bytepair("decode", stdin=b"-5", code=1)
+
+
+def test_a_closed_pipe_is_no_error(tmp_path):
+    (tmp_path / "long.txt").write_text("word " * 200_000)
+    command = f"{sys.executable} -m bytepair encode {tmp_path / 'long.txt'} | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True)
+    assert done.stderr == b""
+
+
+def test_tour():
+    figures = json.loads(bytepair("tour", "--json", "-v", "4096"))
+    assert figures["held_out"]["files_lost"] == []
+    assert figures["saved_and_loaded_equal"]
+    assert figures["vocabulary"]["size"] == 4096
+    curve = list(figures["bytes_per_token"].values())
+    assert curve == sorted(curve)
+    assert curve[0] == 1
+    shown = bytepair("tour", "-v", "1024")
+    assert "every byte of every file came back" in shown
+    assert max(map(len, shown.splitlines())) <= 80

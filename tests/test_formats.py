@@ -1,0 +1,126 @@
+"""Files: what is written reads back equal, here and in the libraries that others use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer as HuggingFace
+
+from bytepair import FormatError, Tokenizer
+from conftest import BUILTIN, builtin, mixed_text, stdlib_texts, trained
+
+BYTES = {byte: bytes([byte]) for byte in range(256)}
+
+
+@pytest.mark.parametrize("name", ["gpt2", "trained"])
+def test_vocab_json_and_merges_txt(name, tmp_path):
+    tokenizer = trained() if name == "trained" else builtin(name)
+    tokenizer.save(tmp_path / "folder", format="gpt2")
+    files = {path.name for path in (tmp_path / "folder").iterdir()}
+    assert files == {"vocab.json", "merges.txt", "special_tokens_map.json"}
+    assert Tokenizer.load(tmp_path / "folder") == tokenizer
+    named = Tokenizer.from_gpt2(tmp_path / "folder/vocab.json", tmp_path / "folder/merges.txt")
+    assert named == tokenizer
+
+
+def test_special_tokens_can_be_named_for_vocab_json(tmp_path):
+    tokenizer = trained()
+    tokenizer.save(tmp_path, format="gpt2")
+    (tmp_path / "special_tokens_map.json").unlink()
+    specials = list(tokenizer.special_tokens)
+    assert Tokenizer.from_gpt2(tmp_path / "vocab.json", tmp_path / "merges.txt", special_tokens=specials) == tokenizer
+
+
+def test_rank_files_need_their_pattern(tmp_path):
+    path = tmp_path / "ranks.tiktoken"
+    trained().save(path)
+    same = Tokenizer.from_tiktoken(path, pattern="gpt2", special_tokens=trained().special_tokens)
+    assert same == trained()
+    appended = Tokenizer.from_tiktoken(path, pattern="gpt2", special_tokens=list(trained().special_tokens))
+    assert appended == trained()
+    assert Tokenizer.from_tiktoken(path, pattern="o200k") != trained()
+
+
+@pytest.mark.parametrize("name", [*BUILTIN, "trained"])
+def test_hugging_face_reads_what_we_write(name, tmp_path, rng):
+    tokenizer = trained() if name == "trained" else builtin(name)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    theirs = HuggingFace.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs.get_vocab_size() == tokenizer.vocab_size
+    texts = [mixed_text(rng) for _ in range(300)] + stdlib_texts()[:10]
+    ours = tokenizer.encode_batch(texts, allowed_special="all")
+    for text, ids, encoding in zip(texts, ours, theirs.encode_batch_fast(texts), strict=True):
+        assert ids == encoding.ids, text
+    for text, ids in zip(texts, ours, strict=True):
+        assert theirs.decode(ids, skip_special_tokens=False) == text
+    for special, token_id in tokenizer.special_tokens.items():
+        assert theirs.token_to_id(special) == token_id
+
+
+def test_writing_is_deterministic(tmp_path):
+    for format_, name in [("tokenizer.json", "a.json"), ("tiktoken", "a.tiktoken")]:
+        trained().save(tmp_path / name)
+        first = (tmp_path / name).read_bytes()
+        trained().save(tmp_path / name, format=format_)
+        assert (tmp_path / name).read_bytes() == first
+
+
+def test_content_decides_the_format_not_the_name(tmp_path):
+    trained().save(tmp_path / "model.bin", format="tokenizer.json")
+    assert Tokenizer.load(tmp_path / "model.bin") == trained()
+    builtin("p50k_base").save(tmp_path / "ranks.json", format="tiktoken")
+    assert Tokenizer.load(tmp_path / "ranks.json") == builtin("p50k_base")
+    trained().save(tmp_path / "gpt2", format="gpt2")
+    with pytest.raises(FormatError, match="from_gpt2"):
+        Tokenizer.load(tmp_path / "gpt2" / "vocab.json")
+
+
+def test_a_folder_with_a_tokenizer_json(tmp_path):
+    trained().save(tmp_path / "tokenizer.json")
+    assert Tokenizer.load(tmp_path) == trained()
+
+
+def test_json_as_a_string(tmp_path):
+    trained().save(tmp_path / "tokenizer.json")
+    assert Tokenizer.from_huggingface((tmp_path / "tokenizer.json").read_text()) == trained()
+
+
+def test_unreachable_tokens_survive(tmp_path):
+    vocab = BYTES | {256: b"ab", 257: b"bc", 258: b"abc"}
+    merges = [(b"a", b"b"), (b"b", b"c"), (b"a", b"bc")]
+    tokenizer = Tokenizer(vocab, merges, pattern="gpt2")
+    assert tokenizer.unreachable_tokens == [258]
+    assert tokenizer.encode("abc") == [256, 99]
+    tokenizer.save(tmp_path / "tokenizer.json")
+    assert Tokenizer.load(tmp_path / "tokenizer.json") == tokenizer
+    assert HuggingFace.from_file(str(tmp_path / "tokenizer.json")).encode("abc").ids == [256, 99]
+    with pytest.raises(FormatError, match="258"):
+        tokenizer.save(tmp_path / "ranks.tiktoken")
+    whole = rank_tokenizer(tmp_path, [b"ab", b"bc", b"abcd", b"xabcdx"])
+    assert whole.unreachable_tokens == [258, 259]
+    assert whole.encode("abcd") == [258]
+    whole.save(tmp_path / "whole.json")
+    assert json.loads((tmp_path / "whole.json").read_text())["model"]["ignore_merges"] is True
+    assert Tokenizer.load(tmp_path / "whole.json") == whole
+    assert HuggingFace.from_file(str(tmp_path / "whole.json")).encode("abcd").ids == [258]
+
+
+def rank_tokenizer(folder: Path, tokens: list[bytes]) -> Tokenizer:
+    import base64
+
+    lines = [f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate([*BYTES.values(), *tokens])]
+    (folder / "ranks.tiktoken").write_text("".join(lines))
+    return Tokenizer.from_tiktoken(folder / "ranks.tiktoken", pattern="gpt2")
+
+
+def test_equality_is_by_what_a_tokenizer_does(tmp_path):
+    from_ranks = rank_tokenizer(tmp_path, [b"ab", b"abc"])
+    from_list = Tokenizer(BYTES | {256: b"ab", 257: b"abc"}, [(b"a", b"b"), (b"ab", b"c")], pattern="gpt2")
+    assert from_ranks == from_list
+    assert hash(from_ranks) == hash(from_list)
+    other_pattern = Tokenizer(from_list.vocab, from_list.merges, pattern="o200k")
+    other_specials = Tokenizer(from_list.vocab, from_list.merges, pattern="gpt2", special_tokens=["<s>"])
+    other_order = Tokenizer(BYTES | {256: b"abc", 257: b"ab"}, [(b"a", b"b"), (b"ab", b"c")], pattern="gpt2")
+    assert len({from_list, other_pattern, other_specials, other_order}) == 4
