@@ -21,7 +21,7 @@ from bytepair import (
     TrainingError,
     VocabularyError,
 )
-from conftest import builtin, trained
+from common import builtin, trained
 
 BYTES = {byte: bytes([byte]) for byte in range(256)}
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bytepair import Tokenizer
-from conftest import builtin
+from common import builtin
 
 
 def bytepair(*arguments: object, stdin: bytes = b"", code: int = 0, cwd=None) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer as HuggingFace
 
 from bytepair import FormatError, Tokenizer
-from conftest import BUILTIN, builtin, mixed_text, stdlib_texts, trained
+from common import BUILTIN, builtin, mixed_text, stdlib_texts, trained
 
 BYTES = {byte: bytes([byte]) for byte in range(256)}
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bytepair import Tokenizer
-from conftest import BUILTIN, SEED, builtin
+from common import BUILTIN, SEED, builtin
 
 MIB = 2**20
 random_ = random.Random(SEED)

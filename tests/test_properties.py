@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bytepair import Tokenizer, _core
 from bytepair.reference import ReferenceTokenizer
-from conftest import BUILTIN, EXAMPLES, builtin, mixed_text, stdlib_texts, trained
+from common import BUILTIN, EXAMPLES, builtin, mixed_text, stdlib_texts, trained
 
 TOKENIZERS = [*BUILTIN, "trained"]
 PRESETS = [

@@ -97,7 +97,7 @@ impl Counts {
         let items = convert::items(documents)?;
         let texts = convert::texts(&items, Surrogates::Strict, first)?;
         let slices: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-        let mut counts = self.lock()?;
+        let counts = &mut *self.lock()?;
         Watch::new(progress.as_ref(), Some((before, None)))
             .run(documents.py(), |checkpoint| counts.add_documents(&slices, num_threads, checkpoint))
     }
@@ -113,7 +113,7 @@ impl Counts {
         total: Option<u64>,
     ) -> PyResult<()> {
         let num_threads = threads(num_threads)?;
-        let mut counts = self.lock()?;
+        let counts = &mut *self.lock()?;
         Watch::new(progress.as_ref(), Some((before, total))).run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
     }
 
@@ -134,9 +134,9 @@ impl Counts {
             other => return Err(PyValueError::new_err(format!("tie must be 'hf', 'id' or 'bytes', not {other:?}"))),
         };
         let options = TrainOptions { max_merges, tie, min_frequency, max_token_length };
-        let counts = self.lock()?;
+        let counts = &*self.lock()?;
         let (trained, engine) = Watch::new(progress.as_ref(), None).run(py, |checkpoint| {
-            let trained = train::train(&counts, &options, checkpoint)?;
+            let trained = train::train(counts, &options, checkpoint)?;
             let definition = trained.definition(counts.pretokenizer(), counts.special_tokens())?;
             Ok((trained, Engine(Arc::new(Tokenizer::new(definition)?))))
         })?;
