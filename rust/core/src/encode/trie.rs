@@ -74,9 +74,15 @@ impl Trie {
     pub(super) fn longest(&self, bytes: &[u8]) -> Symbol {
         let mut node = 0;
         for &byte in bytes {
-            let children = widen(self.first_child[node])..widen(self.first_child[node + 1]);
-            let Some(index) = memchr::memchr(byte, &self.bytes[children.clone()]) else { break };
-            node = children.start + index;
+            let start = widen(self.first_child[node]);
+            let children = &self.bytes[start..widen(self.first_child[node + 1])];
+            // Deep nodes have one child, if any: no need to call for that.
+            let index = match children {
+                [only] => (*only == byte).then_some(0),
+                _ => memchr::memchr(byte, children),
+            };
+            let Some(index) = index else { break };
+            node = start + index;
         }
         self.longest[node]
     }
