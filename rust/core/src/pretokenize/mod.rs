@@ -23,9 +23,24 @@ impl Pretokenizer {
         Ok(Self { stages: stages.iter().map(|stage| stage.as_ref().to_owned()).collect() })
     }
 
+    /// From the split regexes of a Hugging Face `tokenizer.json`, as its engine reads them.
+    pub fn from_hugging_face(stages: &[String]) -> Result<Self> {
+        for stage in stages {
+            regex_syntax::parse(&stage.replace("(?!\\S)", ""))
+                .map_err(|error| crate::error::Error::pattern(0, error.to_string()))?;
+        }
+        Self::from_stages(stages)
+    }
+
+    /// The split regex of each stage for a Hugging Face `tokenizer.json`, where its engine reads them the same.
+    pub fn hugging_face_stages(&self) -> Option<Vec<String>> {
+        Some(self.stages.to_vec())
+    }
+
     /// The preset's name, where this is one.
     pub fn preset(&self) -> Option<&'static str> {
-        None
+        let gpt2 = self.stages.len() == 1 && self.stages.iter().all(|stage| stage.starts_with("'s|'t|'re"));
+        gpt2.then_some("gpt2")
     }
 
     /// The split regex of each stage, in order; a preset has the regex it stands for.
