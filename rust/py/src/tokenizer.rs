@@ -547,16 +547,17 @@ impl PyTokenizer {
 
     /// The text of a `tokenizer.json`.
     fn _to_huggingface(&self, py: Python<'_>) -> PyResult<String> {
-        run(py, usize::MAX, || hugging_face::write(&self.tokenizer))
+        run(py, usize::MAX, || hugging_face::write(&self.tokenizer.definition()))
     }
 
     /// The text of a rank file.
     fn _to_tiktoken(&self, py: Python<'_>) -> PyResult<String> {
-        run(py, usize::MAX, || tiktoken::write(&self.tokenizer))
+        run(py, usize::MAX, || tiktoken::write(&self.tokenizer.definition()))
     }
 
     /// The texts of `vocab.json`, `merges.txt` and, where there are special tokens, `special_tokens_map.json`.
     fn _to_gpt2(&self, py: Python<'_>) -> PyResult<(String, String, Option<String>)> {
-        run(py, usize::MAX, || gpt2::write(&self.tokenizer))
+        let files = run(py, usize::MAX, || gpt2::write(&self.tokenizer.definition()))?;
+        Ok((files.vocab, files.merges, files.special_tokens_map))
     }
 }
