@@ -120,4 +120,3 @@ fn merge_all(table: &MergeTable, bytes: &[u8]) -> Vec<Symbol> {
         }
     }
 }
-
