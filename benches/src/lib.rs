@@ -1,1 +1,1 @@
-//! Benchmarks of the layers; see `benches/README.md`.
+//! Benchmarks of the layers of the core; see `benches/README.md`.
