@@ -190,14 +190,19 @@ impl Tokenizer {
         self.added.matcher(allowed)?;
         let n_bytes = texts.iter().map(|text| text.len()).sum();
         let n_threads = parallel::n_threads(num_threads, n_bytes);
-        let parts = parallel::for_blocks(texts, n_threads, || pool.lend(), |scratch, block| {
-            let mut part = Batch::default();
-            for text in block {
-                self.encode(scratch, text, allowed, &mut part.ids)?;
-                part.ends.push(part.ids.len());
-            }
-            Ok::<Batch, Error>(part)
-        });
+        let parts = parallel::for_blocks(
+            texts,
+            n_threads,
+            || pool.lend(),
+            |scratch, block| {
+                let mut part = Batch::default();
+                for text in block {
+                    self.encode(scratch, text, allowed, &mut part.ids)?;
+                    part.ends.push(part.ids.len());
+                }
+                Ok::<Batch, Error>(part)
+            },
+        );
         let mut batch = Batch::default();
         for part in parts {
             let part = part?;

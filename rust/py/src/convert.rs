@@ -35,7 +35,9 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
     if let Ok(text) = object.cast::<PyString>() {
         return match text.to_str() {
             Ok(text) => Ok(Cow::Borrowed(text.as_bytes())),
-            Err(error) if surrogates == Surrogates::Replace && error.is_instance_of::<PyUnicodeEncodeError>(object.py()) => {
+            Err(error)
+                if surrogates == Surrogates::Replace && error.is_instance_of::<PyUnicodeEncodeError>(object.py()) =>
+            {
                 let utf16 = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
                 let joined = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
                 Ok(Cow::Owned(joined.extract::<String>()?.into_bytes()))
@@ -54,7 +56,11 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
 }
 
 /// As [`text`], naming the item that is at fault; `first` is the index of the first.
-pub(crate) fn texts<'a>(items: &'a [Bound<'_, PyAny>], surrogates: Surrogates, first: usize) -> PyResult<Vec<Cow<'a, [u8]>>> {
+pub(crate) fn texts<'a>(
+    items: &'a [Bound<'_, PyAny>],
+    surrogates: Surrogates,
+    first: usize,
+) -> PyResult<Vec<Cow<'a, [u8]>>> {
     let convert = |(index, item): (usize, &'a Bound<'_, PyAny>)| {
         text(item, surrogates).map_err(|error| noted(item.py(), error, first + index))
     };
@@ -71,7 +77,8 @@ pub(crate) fn noted(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
 
 /// The items of a batch: any sequence or iterable of texts but a single text.
 pub(crate) fn items<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    if batch.is_instance_of::<PyString>() || batch.is_instance_of::<PyBytes>() || batch.is_instance_of::<PyByteArray>() {
+    if batch.is_instance_of::<PyString>() || batch.is_instance_of::<PyBytes>() || batch.is_instance_of::<PyByteArray>()
+    {
         let message = format!("texts must be a sequence of str or bytes, not {}; pass [text]", type_name(batch));
         return Err(PyTypeError::new_err(message));
     }
@@ -133,7 +140,9 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
     }
     checked!(u8, i8, u16, i16, i32, i64, u64);
     let format = buffer.format().to_string_lossy();
-    Err(PyTypeError::new_err(format!("ids must be native integers of at most 64 bits, not of buffer format {format:?}")))
+    Err(PyTypeError::new_err(format!(
+        "ids must be native integers of at most 64 bits, not of buffer format {format:?}"
+    )))
 }
 
 /// Names of special tokens: `"all"` or an iterable of them.

@@ -113,7 +113,5 @@ pub(crate) fn sniff(data: &[u8]) -> Option<&'static str> {
         Format::HuggingFace => "tokenizer.json",
         Format::Tiktoken => "tiktoken",
         Format::VocabJson => "vocab.json",
-        // The enum may grow; what has no name here is no file that a tokenizer can be loaded from.
-        _ => "unknown",
     })
 }

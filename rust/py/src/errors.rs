@@ -55,9 +55,7 @@ pub(crate) fn run<T: Send>(
     n_bytes: usize,
     work: impl FnOnce() -> bytepair_core::Result<T> + Send,
 ) -> PyResult<T> {
-    let guarded = AssertUnwindSafe(|| {
-        if n_bytes < DETACH_BYTES { work() } else { py.detach(work) }
-    });
+    let guarded = AssertUnwindSafe(|| if n_bytes < DETACH_BYTES { work() } else { py.detach(work) });
     match catch_unwind(guarded) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(to_python(&error)),

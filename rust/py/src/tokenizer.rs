@@ -117,9 +117,9 @@ impl PyTokenizer {
         let texts_bytes = convert::texts(&items, surrogates, 0)?;
         let slices: Vec<&[u8]> = texts_bytes.iter().map(AsRef::as_ref).collect();
         for (index, text) in slices.iter().enumerate() {
-            disallowed.check_absent(&self.tokenizer, text, &allowed).map_err(|error| {
-                convert::noted(texts.py(), to_python(&error), index)
-            })?;
+            disallowed
+                .check_absent(&self.tokenizer, text, &allowed)
+                .map_err(|error| convert::noted(texts.py(), to_python(&error), index))?;
         }
         let n_bytes = slices.iter().map(|text| text.len()).sum();
         let names = allowed.as_strs();
@@ -260,7 +260,6 @@ impl PyTokenizer {
 
     /// The ids of many texts as the bytes of an array, and where each text ends as the bytes of another.
     #[pyo3(signature = (texts, dtype, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"))]
-    #[expect(clippy::too_many_arguments, reason = "the options of a public method, all keyword-only")]
     fn _encode_batch_to_buffers<'py>(
         &self,
         texts: &Bound<'py, PyAny>,

@@ -114,7 +114,8 @@ impl Counts {
     ) -> PyResult<()> {
         let num_threads = threads(num_threads)?;
         let counts = &mut *self.lock()?;
-        Watch::new(progress.as_ref(), Some((before, total))).run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
+        Watch::new(progress.as_ref(), Some((before, total)))
+            .run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
     }
 
     /// Learn merges: the tokenizer and the fields of its `TrainingReport`.

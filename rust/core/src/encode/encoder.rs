@@ -1,8 +1,8 @@
 //! Pretokens to ids: whole-token look-up, cache, then merging by length.
 
 use std::ops::ControlFlow;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::cache::{Cache, Key};
 use super::trie::Trie;
@@ -135,13 +135,7 @@ impl Encoder {
     ///
     /// O(n) time for n bytes and a fixed vocabulary.
     #[inline]
-    pub fn encode_pretoken(
-        &self,
-        vocabulary: &Vocabulary,
-        scratch: &mut Scratch,
-        pretoken: &[u8],
-        out: &mut Vec<u32>,
-    ) {
+    pub fn encode_pretoken(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
         if scratch.serial != self.serial {
             *scratch = Scratch { serial: self.serial, ..Scratch::default() };
         }

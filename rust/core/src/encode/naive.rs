@@ -40,9 +40,8 @@ impl NaiveEncoder {
         }
         let mut parts: Vec<&[u8]> = pretoken.chunks(1).collect();
         let mut starts: Vec<usize> = (0..pretoken.len()).collect();
-        while let Some((_, index)) = (1..parts.len())
-            .filter_map(|index| Some((self.rank(parts[index - 1], parts[index])?, index)))
-            .min()
+        while let Some((_, index)) =
+            (1..parts.len()).filter_map(|index| Some((self.rank(parts[index - 1], parts[index])?, index))).min()
         {
             let start = starts[index - 1];
             parts[index - 1] = &pretoken[start..starts[index] + parts[index].len()];

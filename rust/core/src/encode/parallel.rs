@@ -81,9 +81,12 @@ mod tests {
         let long = vec![b'x'; BLOCK_BYTES];
         let documents: Vec<&[u8]> = vec![b"", b"a", &long, b"", &long, &long, b"b"];
         for n_threads in [1, 2, 8] {
-            let lengths = for_blocks(&documents, n_threads, || (), |(), block| {
-                block.iter().map(|document| document.len()).collect::<Vec<_>>()
-            });
+            let lengths = for_blocks(
+                &documents,
+                n_threads,
+                || (),
+                |(), block| block.iter().map(|document| document.len()).collect::<Vec<_>>(),
+            );
             let expected: Vec<usize> = documents.iter().map(|document| document.len()).collect();
             assert_eq!(lengths.concat(), expected);
         }

@@ -56,10 +56,7 @@ fn text(max_length: usize) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn strings() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    prop::collection::vec(
-        prop::collection::vec(prop::sample::select(ALPHABET), 2..7),
-        1..40,
-    )
+    prop::collection::vec(prop::collection::vec(prop::sample::select(ALPHABET), 2..7), 1..40)
 }
 
 /// Every way to split a token into two tokens, in the order that `order` sorts them.

@@ -1,18 +1,19 @@
 //! Longest token at a position, and the next shorter one: what the encoder of long pretokens asks.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-
 use crate::ids::{Symbol, narrow, widen};
 use crate::vocab::MergeTable;
 
 /// A trie over the bytes of every token that merges lead to.
+///
+/// Nodes are numbered by depth and then by bytes, so the children of a node are neighbours: those of node `n` are
+/// `first_child[n]..first_child[n + 1]`, and their bytes a slice to search.
 #[derive(Debug)]
 pub(super) struct Trie {
-    /// The child of a node, keyed by `node << 8 | byte`; node 0 is the root.
-    children: HashMap<u64, u32, RandomState>,
-    /// The token that ends at a node, or `NONE`.
-    tokens: Vec<Symbol>,
+    first_child: Vec<u32>,
+    /// The byte that leads to a node. The root, node 0, has none.
+    bytes: Vec<u8>,
+    /// The longest token on the path to a node, its own included; `NONE` at the root.
+    longest: Vec<Symbol>,
     /// By symbol: the longest token that is a proper prefix of it, or `NONE`.
     shorter: Vec<Symbol>,
 }
@@ -22,48 +23,68 @@ impl Trie {
     ///
     /// # Complexity
     ///
-    /// O(total bytes of the tokens) time and space.
+    /// O(B log n) time for n tokens of B bytes in all, O(B) space.
     pub(super) fn new(table: &MergeTable) -> Self {
-        let mut trie = Self { children: HashMap::default(), tokens: vec![Symbol::NONE], shorter: Vec::new() };
-        let mut bytes = Vec::new();
+        let mut tokens: Vec<(Vec<u8>, Symbol)> = Vec::with_capacity(table.n_symbols());
         for symbol in (0..table.n_symbols()).map(Symbol::from_index) {
-            bytes.clear();
+            let mut bytes = Vec::with_capacity(table.length(symbol));
             table.append_bytes(symbol, &mut bytes);
-            let node = bytes.iter().fold(0, |node, &byte| trie.descend(node, byte));
-            trie.tokens[widen(node)] = symbol;
+            tokens.push((bytes, symbol));
         }
-        // Nodes are numbered as they are made, but a prefix may be named a token after a longer one: so a second pass.
-        for symbol in (0..table.n_symbols()).map(Symbol::from_index) {
-            bytes.clear();
-            table.append_bytes(symbol, &mut bytes);
-            bytes.pop();
-            trie.shorter.push(trie.longest(&bytes));
+        tokens.sort_unstable();
+        let none = Symbol::NONE;
+        let shorter = vec![none; tokens.len()];
+        let mut trie = Self { first_child: Vec::new(), bytes: vec![0], longest: vec![none], shorter };
+        // The nodes of one depth, each with the tokens that go through it.
+        let mut level = vec![(0, tokens.as_slice())];
+        let mut depth = 0;
+        while !level.is_empty() {
+            let mut next_level = Vec::new();
+            for (node, mut through) in level {
+                trie.first_child.push(narrow(trie.bytes.len()).unwrap_or(u32::MAX));
+                // A token that ends here sorts before those that go on.
+                if through.first().is_some_and(|(bytes, _)| bytes.len() == depth) {
+                    through = &through[1..];
+                }
+                for group in through.chunk_by(|(a, _), (b, _)| a[depth] == b[depth]) {
+                    let (bytes, symbol) = &group[0];
+                    let mut longest = trie.longest[node];
+                    if bytes.len() == depth + 1 {
+                        trie.shorter[symbol.index()] = longest;
+                        longest = *symbol;
+                    }
+                    next_level.push((trie.bytes.len(), group));
+                    trie.bytes.push(bytes[depth]);
+                    trie.longest.push(longest);
+                }
+            }
+            level = next_level;
+            depth += 1;
         }
+        trie.first_child.push(narrow(trie.bytes.len()).unwrap_or(u32::MAX));
         trie
     }
 
-    fn descend(&mut self, node: u32, byte: u8) -> u32 {
-        let next = narrow(self.tokens.len()).unwrap_or(u32::MAX);
-        let child = *self.children.entry(key(node, byte)).or_insert(next);
-        if child == next {
-            self.tokens.push(Symbol::NONE);
-        }
-        child
-    }
-
     /// The longest token that `bytes` start with; `NONE` only where `bytes` are empty.
+    ///
+    /// # Complexity
+    ///
+    /// O(length of the longest token with that beginning).
     #[inline]
     pub(super) fn longest(&self, bytes: &[u8]) -> Symbol {
-        let (mut node, mut longest) = (0, Symbol::NONE);
+        let mut node = 0;
         for &byte in bytes {
-            let Some(&child) = self.children.get(&key(node, byte)) else { break };
-            node = child;
-            let token = self.tokens[widen(node)];
-            if !token.is_none() {
-                longest = token;
-            }
+            let start = widen(self.first_child[node]);
+            let children = &self.bytes[start..widen(self.first_child[node + 1])];
+            // Deep nodes have one child, if any: no need to call for that.
+            let index = match children {
+                [only] => (*only == byte).then_some(0),
+                _ => memchr::memchr(byte, children),
+            };
+            let Some(index) = index else { break };
+            node = start + index;
         }
-        longest
+        self.longest[node]
     }
 
     /// The longest token that is a proper prefix of `symbol`, or `NONE`.
@@ -71,9 +92,4 @@ impl Trie {
     pub(super) fn shorter(&self, symbol: Symbol) -> Symbol {
         self.shorter[symbol.index()]
     }
-}
-
-#[inline]
-fn key(node: u32, byte: u8) -> u64 {
-    u64::from(node) << 8 | u64::from(byte)
 }

@@ -17,7 +17,7 @@
 //! All numbers are LEB128.
 
 use super::limits;
-use crate::definition::{AddedToken, Definition, MergeRule};
+use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen, widen_u64};
 use crate::pretokenize::Pretokenizer;
@@ -102,31 +102,16 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     }
     let whole_pretokens = reader.flag()?;
     let stages = (0..reader.count()?).map(|_| reader.text()).collect::<Result<Vec<String>>>()?;
-    let mut tokens = Vec::new();
-    // By id: where the token stands in `tokens`.
-    let mut places: Vec<Option<usize>> = Vec::new();
-    let mut n_bytes = 0;
-    let mut add = |tokens: &mut Vec<(TokenId, Vec<u8>)>, places: &mut Vec<Option<usize>>, id: TokenId, token: Vec<u8>| {
-        n_bytes += token.len();
-        if token.len() > limits::TOKEN_BYTES || n_bytes > limits::FILE_BYTES {
-            return Err(Error::format(format!("token {id}"), "the tokens are too long"));
-        }
-        if places.len() <= id.index() {
-            places.resize(id.index() + 1, None);
-        }
-        if let Some(place) = places.get_mut(id.index()) {
-            *place = Some(tokens.len());
-        }
-        tokens.push((id, token));
-        Ok(())
-    };
+    let mut tokens = Tokens::default();
     for byte in 0..=u8::MAX {
-        let id = reader.id()?;
-        add(&mut tokens, &mut places, id, vec![byte])?;
+        tokens.add(reader.id()?, vec![byte])?;
     }
     let mut ids = Vec::new();
     for _ in 0..reader.count()? {
         let (start, length) = (reader.number()?, reader.count()?);
+        if ids.len() + length > bytes.len() {
+            return Err(reader.error("there are more merges than data"));
+        }
         for id in start..start.saturating_add(length) {
             ids.push(TokenId::from_index(id).ok_or_else(|| reader.error("an id is out of range"))?);
         }
@@ -134,20 +119,16 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     let mut merges = Vec::with_capacity(ids.len());
     for id in ids {
         let pair = (reader.id()?, reader.id()?);
-        let part = |id: TokenId| {
-            let place = places.get(id.index()).copied().flatten();
-            place.and_then(|place| tokens.get(place)).map(|(_, bytes)| bytes.as_slice())
-        };
-        let (Some(left), Some(right)) = (part(pair.0), part(pair.1)) else {
+        let (Some(left), Some(right)) = (tokens.get(pair.0), tokens.get(pair.1)) else {
             return Err(reader.error("a merge names a token that is not made yet"));
         };
         let token = [left, right].concat();
-        add(&mut tokens, &mut places, id, token)?;
+        tokens.add(id, token)?;
         merges.push(pair);
     }
     for _ in 0..reader.count()? {
         let (id, token) = (reader.id()?, reader.sized()?.to_vec());
-        add(&mut tokens, &mut places, id, token)?;
+        tokens.add(id, token)?;
     }
     let mut added_tokens = Vec::new();
     for _ in 0..reader.count()? {
@@ -159,11 +140,43 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     Ok(Definition {
         name: None,
         pretokenizer: Pretokenizer::from_stages(&stages)?,
-        tokens,
+        tokens: tokens.list,
         merges: MergeRule::List(merges),
         whole_pretokens,
         added_tokens,
     })
+}
+
+/// The tokens read so far.
+#[derive(Default)]
+struct Tokens {
+    list: Vec<(TokenId, Vec<u8>)>,
+    /// By id: one more than the place in the list, or 0.
+    places: Vec<u32>,
+    n_bytes: usize,
+}
+
+impl Tokens {
+    fn add(&mut self, id: TokenId, token: Vec<u8>) -> Result<()> {
+        // A merge doubles what a few bytes of input stand for, so that few could stand for more than memory holds.
+        self.n_bytes += token.len();
+        if token.len() > MAX_TOKEN_BYTES || self.n_bytes > limits::FILE_BYTES {
+            return Err(Error::format(format!("token {id}"), "the tokens are too long"));
+        }
+        self.list.push((id, token));
+        if self.places.len() <= id.index() {
+            self.places.resize(id.index() + 1, 0);
+        }
+        if let (Some(place), Some(last)) = (self.places.get_mut(id.index()), narrow(self.list.len())) {
+            *place = last;
+        }
+        Ok(())
+    }
+
+    fn get(&self, id: TokenId) -> Option<&[u8]> {
+        let place = widen(*self.places.get(id.index())?);
+        self.list.get(place.checked_sub(1)?).map(|(_, bytes)| bytes.as_slice())
+    }
 }
 
 struct Writer(Vec<u8>);

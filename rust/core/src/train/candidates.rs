@@ -8,11 +8,16 @@ use super::TrainOptions;
 use super::pairs::PairIndex;
 use super::tie::TieRule;
 use crate::error::Result;
-use crate::ids::{Pair, Symbol, narrow};
+use crate::ids::{Pair, Symbol, narrow, widen_u64};
 
 /// The index of pairs with a queue over it, and the rules for who is let in.
 ///
 /// The queue is lazy: counts only fall, so what it knows is an upper bound, and is corrected when it comes up.
+///
+/// Most pairs are so rare that they never merge, and most of the cost of keeping an index is theirs. So pairs below a
+/// threshold, a guess that [`expect`](Self::expect) makes, are hidden: only the greatest count among them is known. When
+/// no pair beats that count, the guess was too high, and the index has to be built anew, once and with all pairs. What
+/// merges is exact in any case.
 pub(super) struct Candidates<R: TieRule> {
     pairs: PairIndex,
     queue: BinaryHeap<Candidate<R::Key>>,
@@ -21,6 +26,11 @@ pub(super) struct Candidates<R: TieRule> {
     lengths: Vec<u32>,
     min_frequency: u64,
     max_length: u32,
+    /// Pairs that occur less often are hidden.
+    threshold: u64,
+    /// No hidden pair occurs more often.
+    hidden: u64,
+    may_hide: bool,
 }
 
 /// A pair in the queue, ordered by count and then by the tie rule.
@@ -40,6 +50,9 @@ impl<R: TieRule> Candidates<R> {
             lengths: vec![1; Symbol::BYTES],
             min_frequency: options.min_frequency.max(1),
             max_length: options.max_token_length.and_then(narrow).unwrap_or(u32::MAX),
+            threshold: 0,
+            hidden: 0,
+            may_hide: true,
         }
     }
 
@@ -66,10 +79,14 @@ impl<R: TieRule> Candidates<R> {
     }
 
     /// Lets in a new pair that occurs `count` times at `n` positions, and gives the first place for these; `None`
-    /// where the pair can never merge.
+    /// where the pair is hidden or can never merge.
     #[inline]
     pub(super) fn add(&mut self, pair: Pair, count: u64, n: usize) -> Result<Option<usize>> {
         if count < self.min_frequency || !self.fits(pair) {
+            return Ok(None);
+        }
+        if count < self.threshold {
+            self.hidden = self.hidden.max(count);
             return Ok(None);
         }
         self.queue.push(Candidate { count, key: self.rule.key(pair), pair });
@@ -102,6 +119,30 @@ impl<R: TieRule> Candidates<R> {
                 self.pairs.remove(PeekMut::pop(top).pair);
             }
         }
+    }
+
+    /// Guesses, when the `done`-th of `all` merges has a pair that occurs `count` times, below which count none will merge.
+    ///
+    /// In text of many languages, the count of the k-th merge falls as 1/k at first and faster in the end, but hardly
+    /// ever under the guess: half of what falling as k^-1.5 would leave.
+    pub(super) fn expect(&mut self, count: u64, done: usize, all: usize) {
+        if self.may_hide {
+            let [done, all] = [done, all].map(|n| u128::from(widen_u64(n)));
+            let guess = (u128::from(count) * done * (done * all).isqrt() / 2).checked_div(all * all);
+            self.threshold = guess.and_then(|guess| u64::try_from(guess).ok()).unwrap_or(0);
+        }
+    }
+
+    /// Whether a hidden pair may have to merge before one that occurs `count` times.
+    pub(super) fn may_hide_better_than(&self, count: u64) -> bool {
+        self.hidden > 0 && self.hidden >= count
+    }
+
+    /// Forgets all pairs, and hides none from now on.
+    pub(super) fn clear(&mut self) {
+        self.pairs.clear();
+        self.queue.clear();
+        (self.threshold, self.hidden, self.may_hide) = (0, 0, false);
     }
 
     /// Makes `pair` a symbol: that symbol, and the places of the pair's positions.

@@ -105,8 +105,10 @@ impl<'s> Counter<'s> {
         tables.sort_unstable_by_key(PretokenTable::len);
         let mut sum = tables.pop().unwrap_or_default();
         for table in tables {
-            ticker.tick(done)?;
-            sum.merge(&table)?;
+            for (i, (pretoken, count)) in table.iter().enumerate() {
+                ticker.step(i, done)?;
+                sum.add(pretoken, count)?;
+            }
         }
         ticker.report(done)?;
         Ok(sum)

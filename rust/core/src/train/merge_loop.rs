@@ -16,6 +16,8 @@ const GROUP: usize = 64;
 /// After this many visits, a merge looks whether a checkpoint is due.
 const LOOK_UP_VISITS: usize = 1 << 16;
 
+type PairMap<V> = hashbrown::HashMap<Pair, V, foldhash::fast::RandomState>;
+
 /// The state between two merges.
 pub(super) struct MergeLoop<'a, R: TieRule> {
     words: Words,
@@ -32,7 +34,7 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         let mut ticker = Ticker::new(checkpoint, Stage::Merging, Some(widen_u64(options.max_merges)));
         let words = Words::new(counts, &mut ticker)?;
         let mut candidates = Candidates::new(options, rule);
-        index_bytes(&words, &mut candidates)?;
+        index_bytes(&words, &mut candidates, &mut ticker)?;
         Ok(Self {
             words,
             candidates,
@@ -48,10 +50,16 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
     pub(super) fn run(mut self) -> Result<Trained> {
         while self.trained.merges().len() < self.max_merges {
             self.ticker.tick(widen_u64(self.trained.merges().len()))?;
-            let Some((pair, count)) = self.candidates.next() else {
-                let stop = self.why_none();
+            let next = self.candidates.next();
+            if self.candidates.may_hide_better_than(next.map_or(0, |(_, count)| count)) {
+                self.index_again()?;
+                continue;
+            }
+            let Some((pair, count)) = next else {
+                let stop = self.why_none()?;
                 return Ok(self.trained.stopped(stop));
             };
+            self.candidates.expect(count, self.trained.merges().len(), self.max_merges);
             self.merge(pair, count)?;
         }
         self.ticker.report(widen_u64(self.max_merges))?;
@@ -109,6 +117,9 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
 
     /// Brings the index up to date with what the merge of `pair` into `made` has met on both sides.
     fn settle(&mut self, pair: Pair, made: Symbol) -> Result<()> {
+        // Where two occurrences stand in a row, the first one met the second one's left symbol, so the pair between them
+        // is taken away with those on the right. The second one met `made`: nothing is left to take away for it, as
+        // pairs with `made` on the left only come into the index after those with `made` on the right.
         let in_a_row = self.left.weight(made);
         self.left.settle(&mut self.candidates, |candidates, Met { symbol, weight, n }| {
             candidates.subtract(Pair::new(symbol, pair.left()), weight);
@@ -121,37 +132,71 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         })
     }
 
-    /// Why there is no candidate. Rare pairs were never indexed, so this counts what is left.
-    fn why_none(&self) -> StopReason {
-        let mut counts = hashbrown::HashMap::<Pair, u64, foldhash::fast::RandomState>::default();
-        for (_, pair, weight) in self.words.pairs(self.candidates.lengths()) {
-            if self.candidates.fits(pair) {
-                *counts.entry(pair).or_default() += weight;
+    /// Indexes all pairs as they stand now.
+    fn index_again(&mut self) -> Result<()> {
+        self.candidates.clear();
+        let tallies = self.tally()?;
+        let mut places = PairMap::default();
+        for (pair, (count, n)) in tallies {
+            if let Some(place) = self.candidates.add(pair, count, n)? {
+                places.insert(pair, place);
             }
         }
-        match counts.into_values().max() {
-            Some(count) => StopReason::MinFrequency { count, min_frequency: self.candidates.min_frequency() },
-            None => StopReason::NoPairs,
+        let done = widen_u64(self.trained.merges().len());
+        let lengths = self.candidates.lengths().to_vec();
+        for (i, (position, pair, _)) in self.words.pairs(&lengths).enumerate() {
+            self.ticker.step(i, done)?;
+            if let Some(place) = places.get_mut(&pair) {
+                self.candidates.place(*place, position);
+                *place += 1;
+            }
         }
+        Ok(())
+    }
+
+    /// Why there is no candidate. Pairs that are too rare were never indexed, so this counts what is left.
+    fn why_none(&mut self) -> Result<StopReason> {
+        let most = self.tally()?.into_values().map(|(count, _)| count).max();
+        Ok(most.map_or(StopReason::NoPairs, |count| StopReason::MinFrequency {
+            count,
+            min_frequency: self.candidates.min_frequency(),
+        }))
+    }
+
+    /// How often each pair occurs that makes no token too long, and at how many positions.
+    fn tally(&mut self) -> Result<PairMap<(u64, usize)>> {
+        let done = widen_u64(self.trained.merges().len());
+        let mut tallies = PairMap::<(u64, usize)>::default();
+        for (i, (_, pair, weight)) in self.words.pairs(self.candidates.lengths()).enumerate() {
+            self.ticker.step(i, done)?;
+            if self.candidates.fits(pair) {
+                let (count, n) = tallies.entry(pair).or_default();
+                *count += weight;
+                *n += 1;
+            }
+        }
+        Ok(tallies)
     }
 }
 
 /// Indexes the pairs of bytes: two passes with a counter for each of the 65,536.
-fn index_bytes<R: TieRule>(words: &Words, candidates: &mut Candidates<R>) -> Result<()> {
+fn index_bytes<R: TieRule>(words: &Words, candidates: &mut Candidates<R>, ticker: &mut Ticker<'_>) -> Result<()> {
     const LENGTHS: [u32; Symbol::BYTES] = [1; Symbol::BYTES];
     let bytes = || (0..=u8::MAX).map(Symbol::from_byte);
     let pairs = bytes().flat_map(|left| bytes().map(move |right| Pair::new(left, right)));
     let slot = |pair: Pair| pair.left().index() * Symbol::BYTES + pair.right().index();
 
     let mut tallies = vec![(0_u64, 0_usize); Symbol::BYTES * Symbol::BYTES];
-    for (_, pair, weight) in words.pairs(&LENGTHS) {
+    for (i, (_, pair, weight)) in words.pairs(&LENGTHS).enumerate() {
+        ticker.step(i, 0)?;
         let (count, n) = &mut tallies[slot(pair)];
         *count += weight;
         *n += 1;
     }
     let places = pairs.zip(tallies).map(|(pair, (count, n))| candidates.add(pair, count, n));
     let mut places = places.collect::<Result<Vec<_>>>()?;
-    for (position, pair, _) in words.pairs(&LENGTHS) {
+    for (i, (position, pair, _)) in words.pairs(&LENGTHS).enumerate() {
+        ticker.step(i, 0)?;
         if let Some(place) = &mut places[slot(pair)] {
             candidates.place(*place, position);
             *place += 1;

@@ -27,6 +27,12 @@ impl PairIndex {
         Self { slots: HashMap::default(), positions: Vec::new() }
     }
 
+    /// Forgets all pairs.
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.positions.clear();
+    }
+
     /// How often `pair` occurs.
     #[inline]
     pub(super) fn count(&self, pair: Pair) -> Option<u64> {

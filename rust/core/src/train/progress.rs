@@ -7,6 +7,9 @@ use crate::error::Result;
 /// How often a checkpoint is due. A terminal redraws no faster, and an interrupt is felt as immediate.
 pub(super) const PERIOD: Duration = Duration::from_millis(25);
 
+/// A loop of short steps looks at the clock once in this many, about a millisecond apart.
+const STEPS: usize = 1 << 14;
+
 /// What long work calls from the caller's thread every 50 ms or so.
 ///
 /// An `Err`, such as [`Error::interrupted`](crate::Error::interrupted), ends the work at once and is what it returns.
@@ -49,6 +52,12 @@ impl<'a> Ticker<'a> {
     #[inline]
     pub(super) fn tick(&mut self, done: u64) -> Result<()> {
         if self.last.elapsed() < PERIOD { Ok(()) } else { self.report(done) }
+    }
+
+    /// Ticks at some of the steps of a loop whose steps are shorter than a look at the clock.
+    #[inline]
+    pub(super) fn step(&mut self, step: usize, done: u64) -> Result<()> {
+        if step.is_multiple_of(STEPS) { self.tick(done) } else { Ok(()) }
     }
 
     /// Calls the checkpoint now.

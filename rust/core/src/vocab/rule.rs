@@ -102,4 +102,3 @@ pub(super) fn joined(vocabulary: &Vocabulary, left: TokenId, right: TokenId) -> 
 pub(super) fn length(vocabulary: &Vocabulary, id: TokenId) -> u32 {
     vocabulary.token(id.get()).and_then(|bytes| narrow(bytes.len())).unwrap_or(u32::MAX)
 }
-

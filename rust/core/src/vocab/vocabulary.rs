@@ -108,7 +108,8 @@ impl Vocabulary {
         match self.ordinary_id(bytes) {
             Some(id) if id != token.id => {
                 let text = &token.text;
-                let message = format!("special token {text:?} has id {}, but is also the ordinary token {id}", token.id);
+                let message =
+                    format!("special token {text:?} has id {}, but is also the ordinary token {id}", token.id);
                 Err(Error::special_token(text, None, message))
             }
             _ if shared => Ok(()),

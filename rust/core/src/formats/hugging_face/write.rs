@@ -1,0 +1,83 @@
+//! Writes a `tokenizer.json`.
+
+use super::super::json::quoted;
+use super::super::vocab_json::Spelt;
+use super::{GPT2_REGEX, VERSION};
+use crate::definition::{AddedToken, Definition, MergeRule};
+use crate::error::{Error, Result};
+
+/// Writes a definition as the text of a `tokenizer.json` that `tokenizers` reads with the same ids.
+///
+/// # Errors
+///
+/// [`ErrorKind::Format`](crate::ErrorKind::Format) where the format cannot express the definition: a split that is not
+/// known to mean the same to its engine, or an added token that would be read as other bytes or as another token.
+/// [`ErrorKind::Internal`](crate::ErrorKind::Internal) where the merges are not listed, as
+/// [`Tokenizer::definition`](crate::Tokenizer::definition) lists them.
+///
+/// # Complexity
+///
+/// O(size of the file), and sorting the tokens by id.
+pub fn write(definition: &Definition) -> Result<String> {
+    let Definition { pretokenizer, tokens, merges, whole_pretokens, added_tokens, .. } = definition;
+    let MergeRule::List(merges) = merges else {
+        return Err(Error::internal("only a definition with listed merges can be written as a tokenizer.json"));
+    };
+    let stages = pretokenizer.hugging_face_stages().ok_or_else(|| {
+        let message = "the split pattern is not known to mean the same to the engine of tokenizers";
+        Error::format("$.pre_tokenizer", message)
+    })?;
+    let mut added: Vec<AddedToken> = added_tokens.clone();
+    added.sort_unstable_by_key(|token| token.id);
+    let spelt = Spelt::new(tokens, merges, &added)?;
+    let vocab = spelt.object(if keeps_ids(&spelt, &added) { &[] } else { &added });
+    let merges = spelt.merges().map(|merge| merge.map(|(left, right)| format!("[{},{}]", quoted(left), quoted(right))));
+    let merges = merges.collect::<Result<Vec<String>>>()?.join(",");
+    let (pre_tokenizer, added) = (pre_tokenizer(&stages), added_list(&added));
+    Ok(format!(
+        r#"{{"version":"{VERSION}","truncation":null,"padding":null,"added_tokens":[{added}],"normalizer":null,"#
+    ) + &format!(r#""pre_tokenizer":{pre_tokenizer},"post_processor":{POST_PROCESSOR},"decoder":{DECODER},"#)
+        + r#""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
+        + r#""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"#
+        + &format!(r#""ignore_merges":{whole_pretokens},"vocab":{vocab},"merges":[{merges}]}}}}"#))
+}
+
+const POST_PROCESSOR: &str = r#"{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true}"#;
+const DECODER: &str = r#"{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"#;
+
+/// Whether `tokenizers` numbers the added tokens as we do if they are not in the vocabulary.
+///
+/// It ignores the ids that the file states, and counts on from the size of the vocabulary. Where that gives other ids,
+/// the tokens must be entries of the vocabulary as well: then it takes the ids from there.
+fn keeps_ids(spelt: &Spelt<'_>, added: &[AddedToken]) -> bool {
+    spelt.len() == spelt.n_ids() && (spelt.len()..).zip(added).all(|(next, token)| token.id.index() == next)
+}
+
+fn added_list(added: &[AddedToken]) -> String {
+    let list: Vec<String> = added.iter().map(added_token).collect();
+    list.join(",")
+}
+
+fn added_token(AddedToken { text, id, special }: &AddedToken) -> String {
+    format!(r#"{{"id":{id},"content":{},"single_word":false,"lstrip":false,"rstrip":false,"#, quoted(text))
+        + &format!(r#""normalized":false,"special":{special}}}"#)
+}
+
+fn pre_tokenizer(stages: &[String]) -> String {
+    let byte_level = |use_regex: bool| {
+        format!(r#"{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":{use_regex}}}"#)
+    };
+    if stages.is_empty() {
+        return byte_level(false);
+    }
+    if let [only] = stages
+        && only == GPT2_REGEX
+    {
+        return byte_level(true);
+    }
+    let split = |stage: &String| {
+        format!(r#"{{"type":"Split","pattern":{{"Regex":{}}},"behavior":"Isolated","invert":false}}"#, quoted(stage))
+    };
+    let steps: Vec<String> = stages.iter().map(split).chain([byte_level(false)]).collect();
+    format!(r#"{{"type":"Sequence","pretokenizers":[{}]}}"#, steps.join(","))
+}
