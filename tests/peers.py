@@ -46,6 +46,12 @@ def tiktoken_encoding(name: str) -> tiktoken.Encoding:
         return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[name]())
 
 
+def tiktoken_from(tokenizer: bytepair.Tokenizer, pattern: str) -> tiktoken.Encoding:
+    """Give tiktoken the ranks of a tokenizer, and a pattern in its own words."""
+    ranks = ordinary_tokens(tokenizer)
+    return tiktoken.Encoding("test", pat_str=pattern, mergeable_ranks=ranks, special_tokens=tokenizer.special_tokens)
+
+
 def tiktoken_from_file(path: Path, pattern: str) -> tiktoken.Encoding:
     """An encoding of a rank file and a pattern, without special tokens."""
     lines = path.read_bytes().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 import bytepair
 from bytepair import Tokenizer
-from common import BUILTIN, EXAMPLES, mixed_text, stdlib_texts, trained
+from common import BUILTIN, EXAMPLES, SEED, mixed_text, stdlib_texts, trained
 from common import builtin as our_builtin
 from peers import (
     LLAMA3_PATTERN,
@@ -22,6 +23,7 @@ from peers import (
     hugging_face_ids,
     hugging_face_trained,
     tiktoken_encoding,
+    tiktoken_from,
 )
 
 N_MIXED = max(20_000, 20 * EXAMPLES)
@@ -29,14 +31,24 @@ N_MIXED = max(20_000, 20 * EXAMPLES)
 # A code point between letters, doubled after a space, before a contraction, and among line ends.
 CONTEXTS = ["a{0}b", " {0}{0} 1", "{0}'s", "\n{0} \n{0}"]
 
-# The presets, but for names of the same rules.
+# The presets; "llama3" is another name for "cl100k_newlines_first".
 PRESETS = [
     *["gpt2", "gpt2_digits1", "gpt2_digits2", "gpt2_digits3"],
     *["cl100k", "cl100k_digits1", "cl100k_digits2", "cl100k_newlines_first", "llama3", "qwen2", "nanochat"],
     *["o200k", "o200k_digits1", "o200k_digits2", "deepseek_v3"],
 ]
 
+# Published patterns, as tiktoken has them or could have.
+TIKTOKEN_PATTERNS = {
+    "gpt2": tiktoken_encoding("gpt2")._pat_str,
+    "cl100k": tiktoken_encoding("cl100k_base")._pat_str,
+    "o200k": tiktoken_encoding("o200k_base")._pat_str,
+    "llama3": LLAMA3_PATTERN,
+    "qwen2": QWEN2_PATTERN,
+}
 
+
+@functools.cache
 def assigned_characters() -> list[str]:
     """Every character of Unicode 16: the pinned `regex` has its tables."""
     assigned = regex.compile(r"[^\p{Cn}\p{Cs}]")
@@ -134,11 +146,57 @@ def test_our_json_in_hugging_face(name, rng):
     assert peer.decode(peer.encode(plain[0]).ids, skip_special_tokens=False) == plain[0]
 
 
+# The split
+
+
+@functools.cache
+def seamless() -> Tokenizer:
+    """A tokenizer with tokens across all seams that a pattern could make, so that ids tell where a text was split.
+
+    Those of a vocabulary trained with a pattern may not: no token of cl100k_base goes on after a line end, and so its
+    ids are the same for both published variants of its pattern.
+    """
+    rng = random.Random(SEED)
+    return Tokenizer.train([*mixed_texts(rng, 4_000), *white_texts(rng, 4_000)], 6_000, pattern="(?s:.+)")
+
+
+def white_texts(rng: random.Random, number: int) -> list[str]:
+    """Texts of what the rules for white space, line ends, digits and contractions look at."""
+    return ["".join(rng.choices("   \t\n\n\r\u3000\u0085a.B/1'sſ", k=rng.randint(1, 14))) for _ in range(number)]
+
+
+def split_texts(rng: random.Random) -> list[str]:
+    return [*mixed_texts(rng, N_MIXED // 4), *white_texts(rng, N_MIXED // 4), *stdlib_texts()[:20]]
+
+
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_in_hugging_face(preset, rng):
-    ours = Tokenizer.train(stdlib_texts()[:20], vocab_size=1000, pattern=preset)
-    texts = [*mixed_texts(rng, 4_000), *stdlib_texts()[20:40]]
-    assert_same_ids(texts, ours.encode_batch(texts, allowed_special="all"), hugging_face_ids(hugging_face(ours), texts))
+def test_every_preset_splits_as_hugging_face(preset, rng):
+    ours = Tokenizer(seamless().vocab, seamless().merges, pattern=preset)
+    texts = split_texts(rng)
+    assert_same_ids(texts, ours.encode_batch(texts), hugging_face_ids(hugging_face(ours), texts))
+
+
+@pytest.mark.parametrize("preset", TIKTOKEN_PATTERNS)
+def test_presets_split_as_tiktoken(preset, rng):
+    vocab, merges = seamless().vocab, seamless().merges
+    ours = Tokenizer(vocab, merges, pattern=preset)
+    theirs = tiktoken_from(ours, TIKTOKEN_PATTERNS[preset])
+    texts = [*split_texts(rng), *map("".join(CONTEXTS).format, assigned_characters())]
+    expected = list(map(theirs.encode_ordinary, texts))
+    assert_same_ids(texts, ours.encode_batch(texts), expected)
+    # Given as a regex, the same pattern is known, or runs in the engine for any pattern.
+    assert_same_ids(texts, Tokenizer(vocab, merges, pattern=TIKTOKEN_PATTERNS[preset]).encode_batch(texts), expected)
+
+
+def test_ids_tell_presets_apart(rng):
+    # Or else the two tests above would show nothing.
+    texts = split_texts(rng)
+    ids = [Tokenizer(seamless().vocab, seamless().merges, pattern=preset).encode_batch(texts) for preset in PRESETS]
+    alike = {(a, b) for i, a in enumerate(PRESETS) for j, b in enumerate(PRESETS[:i]) if ids[i] == ids[j]}
+    assert alike == {("llama3", "cl100k_newlines_first")}
+
+
+# Files that `tokenizers` wrote
 
 
 def split(pattern: str) -> pre_tokenizers.PreTokenizer:
