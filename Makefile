@@ -8,7 +8,7 @@ STAMP := $(VENV)/.set-up
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help tour setup build test test-rust test-python test-parity lint fmt bench compare docs ci wheel-check unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity lint fmt bench compare docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ ci: lint docs test wheel-check ## What must pass before a change lands
 
 unicode: setup ## Write the character class table anew
 	$(PY) rust/core/src/unicode/generate.py
+
+pack-builtin: ## Pack the published rank files in the folder RANKS into rust/core/data
+	RANKS=$(RANKS) sh rust/core/data/pack.sh
 
 clean: ## Remove what was built
 	cargo clean

@@ -39,7 +39,10 @@ def main() -> None:
             "assert t.decode(t.encode('lowest é')) == 'lowest é'; print(t)"
         )
         print(run(fresh / "bin/python", "-c", code).strip())
-        print("encode 'hello world' with gpt2:", run("sh", "-c", f"echo -n hello world | {fresh}/bin/bytepair encode").strip())
+        print(
+            "encode 'hello world' with gpt2:",
+            run("sh", "-c", f"echo -n hello world | {fresh}/bin/bytepair encode").strip(),
+        )
 
 
 if __name__ == "__main__":

@@ -95,9 +95,8 @@ CASES = {
     "None": (lambda: gpt2().decode(None), TypeError, "not iterable"),
     "float array": (lambda: gpt2().decode(np.zeros(2)), TypeError, "native integers"),
     "array of two dimensions": (lambda: gpt2().decode(np.zeros((2, 2), "u4")), TypeError, "one-dimensional"),
-    "big-endian array": (lambda: gpt2().decode(np.zeros(2, ">u4")), TypeError, "native integers"),
+    "big-endian array": (lambda: gpt2().decode(np.array([31373, 995], ">u4")), TypeError, "native integers"),
     "batch of ids": (lambda: gpt2().decode_batch([[1], [-1]]), TokenIdError, "index 0 is negative"),
-    "strict decoding": (lambda: gpt2().decode(gpt2().encode("é")[:1] + [0], errors="strict"), None, ""),
     "strict decoding of half a character": (
         lambda: gpt2().decode(gpt2().encode("🦀")[:1], errors="strict"),
         UnicodeDecodeError,
@@ -203,9 +202,6 @@ def rank_file() -> Path:
 @pytest.mark.parametrize("case", CASES)
 def test_bad_input(case):
     call, kind, message = CASES[case]
-    if kind is None:
-        call()
-        return
     with pytest.raises(kind) as caught:
         call()
     shown = str(caught.value) + "".join(f" ({note})" for note in getattr(caught.value, "__notes__", ()))
@@ -281,7 +277,7 @@ def test_damaged_tokenizer_json(case):
     tree = small_json()
     damage(tree)
     Path("damaged.json").write_text(json.dumps(tree))
-    with pytest.raises(FormatError, match="damaged.json") as caught:
+    with pytest.raises(FormatError, match=re.escape("damaged.json")) as caught:
         Tokenizer.load("damaged.json")
     assert caught.value.location.startswith(location)
     assert caught.value.path == "damaged.json"
@@ -337,4 +333,4 @@ def test_saving_keeps_the_old_file_when_it_fails(monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         gpt2().save("tokenizer.json")
     assert Path("tokenizer.json").read_bytes() == before
-    assert os.listdir() == ["tokenizer.json"]
+    assert list(Path().iterdir()) == [Path("tokenizer.json")]

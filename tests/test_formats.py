@@ -96,7 +96,7 @@ def test_unreachable_tokens_survive(tmp_path):
     tokenizer.save(tmp_path / "tokenizer.json")
     assert Tokenizer.load(tmp_path / "tokenizer.json") == tokenizer
     assert HuggingFace.from_file(str(tmp_path / "tokenizer.json")).encode("abc").ids == [256, 99]
-    with pytest.raises(FormatError, match="258"):
+    with pytest.raises(FormatError, match="a rank file cannot hold"):
         tokenizer.save(tmp_path / "ranks.tiktoken")
     whole = rank_tokenizer(tmp_path, [b"ab", b"bc", b"abcd", b"xabcdx"])
     assert whole.unreachable_tokens == [258, 259]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_a_batch_is_its_texts_one_by_one(batch, num_threads):
     single = [tokenizer.encode(text) for text in batch]
     assert tokenizer.encode_batch(batch, num_threads=num_threads) == single
     ids, offsets = tokenizer.encode_batch_to_numpy(batch, dtype="int64", num_threads=num_threads)
-    assert [ids[a:b].tolist() for a, b in zip(offsets, offsets[1:], strict=False)] == single
+    assert [ids[a:b].tolist() for a, b in pairwise(offsets)] == single
     expected = [text if isinstance(text, str) else text.decode(errors="replace") for text in batch]
     assert tokenizer.decode_batch(single) == expected
 

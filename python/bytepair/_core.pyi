@@ -1,12 +1,17 @@
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, final, overload
+from typing import Any, Final, Literal, Self, final, overload
+
+from typing_extensions import disjoint_base
 
 from bytepair._types import Ids, Names, Pattern, Progress, Text
+
+__all__ = ["UNICODE_VERSION", "Counts", "Engine", "Tokenizer", "sniff"]
 
 UNICODE_VERSION: Final[str]
 
 def sniff(data: bytes) -> Literal["tokenizer.json", "tiktoken", "vocab.json"] | None: ...
+
 @final
 class Engine:
     @staticmethod
@@ -37,7 +42,7 @@ class Engine:
 
 @final
 class Counts:
-    def __new__(cls, pattern: Pattern, special_tokens: Sequence[str]) -> Counts: ...
+    def __new__(cls, pattern: Pattern, special_tokens: Sequence[str]) -> Self: ...
     def add_documents(
         self,
         documents: Sequence[Text],
@@ -63,8 +68,9 @@ class Counts:
         progress: Progress | None,
     ) -> tuple[Engine, dict[str, Any]]: ...
 
+@disjoint_base
 class Tokenizer:
-    def __new__(cls, engine: Engine) -> Tokenizer: ...
+    def __new__(cls, engine: Engine) -> Self: ...
     def encode(
         self,
         text: Text,

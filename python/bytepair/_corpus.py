@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bytepair import _core
@@ -17,19 +18,22 @@ if TYPE_CHECKING:
 BATCH_BYTES = 8 * 2**20
 
 
-def count_into(counts: _core.Counts, corpus: Corpus, num_threads: int | None, progress: Progress | None) -> None:
+def count_into(
+    counts: _core.Counts, corpus: Corpus | object, num_threads: int | None, progress: Progress | None
+) -> None:
     """Count the pretokens of a corpus in any of its forms."""
     if isinstance(corpus, str) and _names_a_file(corpus):
         message = f"the corpus is a str that names an existing file: pass Path({corpus!r}) to train on the file"
         raise TrainingError(f"{message}, or [{corpus!r}] to train on these few characters")
-    if isinstance(corpus, os.PathLike):
-        corpus = [corpus]
-    elif isinstance(corpus, str | bytes | bytearray | memoryview):
-        corpus = [corpus]
-    elif not isinstance(corpus, Iterable):
+    single = os.PathLike, str, bytes, bytearray, memoryview
+    items: Iterator[object]
+    if isinstance(corpus, single):
+        items = iter([corpus])
+    elif isinstance(corpus, Iterable):
+        items = iter(corpus)
+    else:
         kind = type(corpus).__name__
         raise TypeError(f"the corpus must be a path, a text, or an iterable of paths or texts, not {kind}")
-    items = iter(corpus)
     first = next(items, None)
     if isinstance(first, os.PathLike):
         _count_files(counts, [first, *items], num_threads, progress)
@@ -38,7 +42,7 @@ def count_into(counts: _core.Counts, corpus: Corpus, num_threads: int | None, pr
 
 
 def _names_a_file(text: str) -> bool:
-    return 0 < len(text) < 4096 and "\0" not in text and "\n" not in text and os.path.isfile(text)
+    return 0 < len(text) < 4096 and "\0" not in text and "\n" not in text and Path(text).is_file()
 
 
 def _chain(first: object, rest: Iterator[object]) -> Iterator[object]:
@@ -46,14 +50,12 @@ def _chain(first: object, rest: Iterator[object]) -> Iterator[object]:
     yield from rest
 
 
-def _count_files(
-    counts: _core.Counts, paths: list[object], num_threads: int | None, progress: Progress | None
-) -> None:
+def _count_files(counts: _core.Counts, paths: list[object], num_threads: int | None, progress: Progress | None) -> None:
     sizes = []
     for index, path in enumerate(paths):
         if not isinstance(path, os.PathLike):
             raise TypeError(f"item {index} of the corpus is a {type(path).__name__}, but the items before are paths")
-        sizes.append(os.stat(path).st_size)
+        sizes.append(Path(path).stat().st_size)
     before = 0
     for path, size in zip(paths, sizes, strict=True):
         counts.add_file(os.fspath(path), num_threads, progress, before, sum(sizes))  # type: ignore[call-overload]

@@ -44,7 +44,7 @@ def write(files: Mapping[Path, str]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         for part, path in parts:
-            os.chmod(part, _mode(path))
+            Path(part).chmod(_mode(path))
             os.replace(part, path)
     except BaseException:
         for part, _ in parts:
@@ -53,7 +53,7 @@ def write(files: Mapping[Path, str]) -> None:
 
 
 def _mode(path: Path) -> int:
-    """The mode of the file that is replaced, or what a new file would get."""
+    """Return the mode of the file that is replaced, or what a new file would get."""
     if path.exists():
         return path.stat().st_mode & 0o777
     umask = os.umask(0)

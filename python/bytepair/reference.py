@@ -24,7 +24,8 @@ b' ' + b'low'
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 __all__ = ["GPT2_PATTERN", "ReferenceTokenizer", "merge_pair", "pretokens", "train"]
 
@@ -100,7 +101,7 @@ def single_bytes(text: bytes) -> Word:
 
 
 def hugging_face_order() -> dict[bytes, int]:
-    """Number the single bytes as Hugging Face does.
+    """Return the number of each single byte in Hugging Face's order.
 
     GPT-2 gave each byte a printable character. The 188 printable bytes of Latin-1 keep their own, in order, and come
     first; the others follow.
@@ -126,9 +127,9 @@ def train(
 ) -> list[Pair]:
     """Learn merges: again and again, join the pair that occurs most often.
 
-    Equal counts are decided by `tie`: "hf" and "id" take the pair of smallest ids, where the first 256 ids are the bytes
-    in Hugging Face's order or in their own and the rest are the merges as they are made; "bytes" takes the greatest
-    pair of byte strings.
+    Equal counts are decided by `tie`: "hf" and "id" take the pair of smallest ids, where the first 256 ids are the
+    bytes in Hugging Face's order or in their own and the rest are the merges as they are made; "bytes" takes the
+    greatest pair of byte strings.
 
     O(n_merges * n) for n bytes of distinct pretokens: it counts anew each time.
 
@@ -141,17 +142,15 @@ def train(
             words.update(map(single_bytes, pretokens(text, pattern)))
 
     ids = hugging_face_order() if tie == "hf" else {bytes([byte]): byte for byte in range(256)}
-    preference: Callable[[Pair], object]
-    if tie == "bytes":
-        preference = lambda pair: pair  # noqa: E731
-    else:
-        preference = lambda pair: (-ids[pair[0]], -ids[pair[1]])  # noqa: E731
+
+    def preference(pair: Pair) -> tuple[object, object]:
+        return pair if tie == "bytes" else (-ids[pair[0]], -ids[pair[1]])
 
     merges: list[Pair] = []
     while len(merges) < n_merges:
         counts: Counter[Pair] = Counter()
         for word, count in words.items():
-            for left, right in zip(word, word[1:], strict=False):
+            for left, right in pairwise(word):
                 if max_token_length is None or len(left + right) <= max_token_length:
                     counts[left, right] += count
         best = max(counts, key=lambda pair: (counts[pair], preference(pair)), default=None)
@@ -183,7 +182,7 @@ class ReferenceTokenizer:
         """
         word = single_bytes(pretoken)
         while len(word) > 1:
-            first = min(zip(word, word[1:], strict=False), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
+            first = min(pairwise(word), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
             if first not in self.ranks:
                 break
             word = merge_pair(word, first)

@@ -72,7 +72,7 @@ class Tokenizer(_core.Tokenizer):
 
     _training_report: TrainingReport | None
 
-    def __new__(
+    def __new__(  # noqa: D102
         cls,
         vocab: Mapping[int, bytes],
         merges: Iterable[tuple[bytes, bytes]],
@@ -162,8 +162,10 @@ class Tokenizer(_core.Tokenizer):
         --------
         >>> tokenizer = Tokenizer.train(["low low low lower newest widest"], vocab_size=260)
         >>> tokenizer.merges
-        [(b'l', b'o'), (b'lo', b'w'), (b'\\xc4\\xa0', b'low')]
+        [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
+        if not isinstance(vocab_size, int):
+            raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}")
         names = _special_names(special_tokens)
         n_merges = vocab_size - 256 - len(names)
         if n_merges < 0:
@@ -394,14 +396,13 @@ class Tokenizer(_core.Tokenizer):
             The format is not known and the suffix does not tell.
         """
         path = Path(path)
-        if format is None:
-            suffixes: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
-            format = suffixes.get(path.suffix)
-        if format == "tokenizer.json":
+        by_suffix: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
+        wanted = by_suffix.get(path.suffix) if format is None else format
+        if wanted == "tokenizer.json":
             _files.write({path: self._to_huggingface()})
-        elif format == "tiktoken":
+        elif wanted == "tiktoken":
             _files.write({path: self._to_tiktoken()})
-        elif format == "gpt2":
+        elif wanted == "gpt2":
             vocab, merges, special_map = self._to_gpt2()
             files = {path / "vocab.json": vocab, path / "merges.txt": merges}
             if special_map is not None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        code = _VERBS[options.verb].run(options)
+        code: int = _VERBS[options.verb].run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("bytepair: interrupted", file=sys.stderr)

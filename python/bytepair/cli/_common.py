@@ -97,8 +97,8 @@ def progress_bar() -> Iterator[Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
     from rich import progress as bars
+    from rich.console import Console
 
     columns = (bars.TextColumn("{task.description:9}"), bars.BarColumn(), bars.TaskProgressColumn())
     rates = (bars.TextColumn("{task.fields[rate]}"), bars.TimeRemainingColumn())

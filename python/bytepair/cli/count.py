@@ -19,7 +19,8 @@ def run(options: argparse.Namespace) -> int:
     rows = []
     for name, text in _common.read_inputs(options.files):
         rows.append((name, len(text), tokenizer.count(text)))
-    n_bytes, n_tokens = (sum(row[column] for row in rows) for column in (1, 2))
+    n_bytes = sum(size for _, size, _ in rows)
+    n_tokens = sum(tokens for _, _, tokens in rows)
     if options.json:
         files = [{"file": name, "bytes": size, "tokens": tokens} for name, size, tokens in rows]
         _common.print_json({"files": files, "bytes": n_bytes, "tokens": n_tokens})

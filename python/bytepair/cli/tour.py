@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer = Tokenizer.train(training, options.vocab_size, progress=progress)
     seconds = time.perf_counter() - started
     report = tokenizer.training_report
-    assert report is not None  # noqa: S101
+    assert report is not None
     held = _encode(tokenizer, held_out)
     held["gpt2_bytes_per_token"] = _encode(Tokenizer.from_pretrained("gpt2"), held_out)["bytes_per_token"]
     figures = {
@@ -48,10 +48,11 @@ def run(options: argparse.Namespace) -> int:
         "vocabulary": {
             "size": tokenizer.vocab_size,
             "stop_reason": report.stop_reason,
-            "longest_tokens": [_common.show_bytes(token) for token in longest_tokens(tokenizer, 5)],
+            "longest_tokens": [_common.show_bytes(token) for token in longest_tokens(tokenizer, 3)],
+            "longest_words": [_common.show_bytes(token) for token in _longest_words(tokenizer, 6)],
             "fingerprint": tokenizer.fingerprint,
         },
-        "bytes_per_token": {size: round(ratio, 3) for size, ratio in _curve(report)},
+        "bytes_per_token": {size: round(ratio, 3) for size, ratio in _curve(report, tokenizer.vocab_size)},
         "held_out": held,
         "saved_and_loaded_equal": _saves_and_loads(tokenizer),
     }
@@ -65,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
 def corpus_files() -> tuple[list[Path], list[Path]]:
     """Return the standard library's sources, nine tenths to train on and one tenth held out, the same every time."""
     folder = Path(sysconfig.get_path("stdlib"))
-    training, held_out = [], []
+    training: list[Path] = []
+    held_out: list[Path] = []
     for path in sorted(folder.rglob("*.py")):
         name = path.relative_to(folder).as_posix()
         if "site-packages" in name or "dist-packages" in name:
@@ -94,11 +96,18 @@ def _encode(tokenizer: Tokenizer, paths: list[Path]) -> dict[str, Any]:
     }
 
 
-def _curve(report: TrainingReport) -> list[tuple[int, float]]:
+def _longest_words(tokenizer: Tokenizer, n: int) -> list[bytes]:
+    """Return the longest tokens that are a space and a word."""
+    words = [token for token in tokenizer.vocab.values() if token[:1] == b" " and token[1:].isalpha()]
+    return sorted(words, key=lambda word: (-len(word), word))[:n]
+
+
+def _curve(report: TrainingReport, vocab_size: int) -> list[tuple[int, float]]:
     """Return the compression at vocabulary sizes that double, all from the one training run."""
-    last = len(report.n_tokens) - 1
-    sizes = [256 << doubling for doubling in range(20) if (256 << doubling) - 256 < last]
-    return [(size, report.bytes_per_token(size - 256)) for size in sizes] + [(last + 256, report.bytes_per_token(last))]
+    n_merges = len(report.n_tokens) - 1
+    n_others = vocab_size - n_merges
+    sizes = [1 << power for power in range(8, 24) if 1 << power < vocab_size]
+    return [(size, report.bytes_per_token(max(0, size - n_others))) for size in [*sizes, vocab_size]]
 
 
 def _saves_and_loads(tokenizer: Tokenizer) -> bool:
@@ -117,9 +126,11 @@ def _show(console: Console, tokenizer: Tokenizer, figures: dict[str, Any]) -> No
     console.print(f"   {training['pretokens']:,} pretokens, {training['distinct_pretokens']:,} of them distinct")
     console.print("\n[bold]2. A vocabulary, learned from it[/]")
     console.print(f"   {vocabulary['size']:,} tokens in {training['seconds']:.2f} s ({rate:.0f} MB/s)")
-    console.print("   the longest:")
+    console.print("   the longest tokens, and the longest that are words:")
     for token in vocabulary["longest_tokens"]:
         console.print(f"     {token[:70]}", markup=False)
+    for words in (vocabulary["longest_words"][:3], vocabulary["longest_words"][3:]):
+        console.print("    " + "".join(f"{word:24}" for word in words).rstrip(), markup=False)
     console.print("\n[bold]3. Bytes per token, by size of the vocabulary[/]")
     best = max(figures["bytes_per_token"].values())
     for size, ratio in figures["bytes_per_token"].items():
@@ -138,18 +149,17 @@ def _show(console: Console, tokenizer: Tokenizer, figures: dict[str, Any]) -> No
 
 def _show_tokens(console: Console, tokenizer: Tokenizer, text: str) -> None:
     """Print a text with its tokens told apart: by colour at a terminal, by bars elsewhere."""
+    from rich.padding import Padding
     from rich.text import Text
 
     colours = ["black on bright_cyan", "black on bright_yellow", "black on bright_green", "black on bright_magenta"]
     ids = tokenizer.encode(text)
-    line = Text("   ")
+    line = Text()
     for index, token_id in enumerate(ids):
         token = tokenizer.id_to_bytes(token_id)
         shown = _common.show_bytes(token).replace("\\n", "⏎") if token.strip() else token.decode().replace("\n", "⏎")
         line.append(shown, style=colours[index % len(colours)])
         if not sys.stdout.isatty():
             line.append("|")
-        if b"\n" in token:
-            line.append("\n   ")
-    console.print(line)
+    console.print(Padding(line, (0, 0, 0, 3)))
     console.print(f"   {len(text.encode())} bytes, {len(text)} characters, {len(ids)} tokens: {ids[:8]} …")

@@ -8,9 +8,13 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bytepair import Tokenizer
 from bytepair.cli import _common
+
+if TYPE_CHECKING:
+    from bytepair._types import Format
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="cuts documents, never trained on; may be repeated (default: <|endoftext|>)",
     )
-    parser.add_argument("--tie", choices=["hf", "id", "bytes"], default="hf", help="rule for equal counts (default: hf)")
-    parser.add_argument("--min-frequency", type=int, default=1, metavar="N", help="leave rarer pairs alone (default: 1)")
+    parser.add_argument(
+        "--tie", choices=["hf", "id", "bytes"], default="hf", help="rule for equal counts (default: hf)"
+    )
+    parser.add_argument(
+        "--min-frequency", type=int, default=1, metavar="N", help="leave rarer pairs alone (default: 1)"
+    )
     parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
 
@@ -37,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     output = Path(options.output)
-    format_ = None if output.suffix in {".json", ".tiktoken"} else "gpt2"
+    format_: Format | None = None if output.suffix in {".json", ".tiktoken"} else "gpt2"
     names = _common.expand(options.files)
     corpus: Iterable[os.PathLike[str]] | bytes
     corpus = sys.stdin.buffer.read() if names == [_common.STDIN] else [_path(name) for name in names]
@@ -57,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     tokenizer.save(output, format_)
     report = tokenizer.training_report
-    assert report is not None  # noqa: S101
+    assert report is not None
     n_merges = len(report.n_tokens) - 1
     figures = {
         "output": str(output),

@@ -125,6 +125,16 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
         let message = format!("ids must be one-dimensional, not of {} dimensions", buffer.dimensions());
         return Err(PyTypeError::new_err(message));
     }
+    let format = buffer.format().to_string_lossy();
+    let refused = || {
+        let message = format!("ids must be native integers of at most 64 bits, not of buffer format {format:?}");
+        Err(PyTypeError::new_err(message))
+    };
+    // N.B. PyO3 0.30 takes big-endian formats for native ones on little-endian machines: the ids would be wrong.
+    let foreign = if cfg!(target_endian = "little") { ['>', '!'] } else { ['<', '<'] };
+    if format.starts_with(foreign) {
+        return refused();
+    }
     if let Ok(typed) = buffer.as_typed::<u32>() {
         return typed.to_vec(py);
     }
@@ -139,10 +149,7 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
         };
     }
     checked!(u8, i8, u16, i16, i32, i64, u64);
-    let format = buffer.format().to_string_lossy();
-    Err(PyTypeError::new_err(format!(
-        "ids must be native integers of at most 64 bits, not of buffer format {format:?}"
-    )))
+    refused()
 }
 
 /// Names of special tokens: `"all"` or an iterable of them.

@@ -2,9 +2,9 @@
 
     pip install unicodedata2==16.0.0 && python rust/core/src/unicode/generate.py
 
-The general category comes from `unicodedata2`, whose release number is its Unicode version. White_Space is spelled out
-below: `str.isspace` is a different set (it has U+001C..U+001F), and Unicode promises that the property only ever changes
-with a new version of the standard, which would change this file anyway.
+The general category comes from `unicodedata2`, whose release number is its Unicode version. White_Space is spelled
+out below: `str.isspace` is a different set (it has U+001C..U+001F), and Unicode promises that the property only ever
+changes with a new version of the standard, which would change this file anyway.
 """
 
 from pathlib import Path
@@ -18,7 +18,8 @@ ROW = 64
 
 # PropList.txt, White_Space: 25 code points.
 WHITE_SPACE = {
-    *range(0x0009, 0x000E), 0x0020, 0x0085, 0x00A0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
+    *range(0x0009, 0x000E), 0x0020, 0x0085, 0x00A0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F,
+    0x3000,
 }  # fmt: skip
 
 # One letter for each class, so that a row of the table reads as text.
