@@ -69,7 +69,7 @@ impl Tokenizer {
         let reachable = merges.table.n_symbols();
         // Where merges lead to every token, looking up whole pretokens changes nothing: one definition, not two.
         let whole_pretokens = whole_pretokens && vocabulary.ordinary().count() > reachable;
-        let encoder = Encoder::new(merges, whole_pretokens);
+        let encoder = Encoder::new(&vocabulary, merges, whole_pretokens);
         let added = AddedTokens::new(added_tokens)?;
         Ok(Self { name, pretokenizer, vocabulary, encoder, added, canonical_form: OnceLock::new() })
     }

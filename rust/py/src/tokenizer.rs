@@ -7,7 +7,8 @@ use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Batch, ScratchPool, Tokenizer};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
@@ -18,6 +19,8 @@ use crate::errors::{run, to_python};
 pub(crate) struct PyTokenizer {
     tokenizer: Arc<Tokenizer>,
     pool: ScratchPool,
+    /// The Python `int` of each id, made when first needed: a list of ids then takes a count each, not an object.
+    ints: Vec<PyOnceLock<Py<PyInt>>>,
 }
 
 /// The ways to lay out ids in a buffer, by the name NumPy gives them.
@@ -128,6 +131,18 @@ impl PyTokenizer {
         })
     }
 
+    fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, ids.iter().map(|&id| self.int(py, id)))
+    }
+
+    fn int<'py>(&self, py: Python<'py>, id: u32) -> Bound<'py, PyInt> {
+        let slot = usize::try_from(id).ok().and_then(|index| self.ints.get(index));
+        slot.map_or_else(
+            || PyInt::new(py, id),
+            |slot| slot.get_or_init(py, || PyInt::new(py, id).unbind()).bind(py).clone(),
+        )
+    }
+
     fn decoded(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
         let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids())?;
         run(py, ids.len() * 4, || self.tokenizer.decode(&ids))
@@ -144,7 +159,8 @@ pub(crate) fn threads(num_threads: Option<usize>) -> PyResult<Option<NonZero<usi
 impl PyTokenizer {
     #[new]
     fn new(engine: &Engine) -> Self {
-        Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default() }
+        let ints = std::iter::repeat_with(PyOnceLock::new).take(engine.0.vocabulary().n_ids()).collect();
+        Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default(), ints }
     }
 
     /// Return the token ids of a text.
@@ -188,14 +204,14 @@ impl PyTokenizer {
     /// >>> len(gpt2.encode("<|endoftext|>"))
     /// 7
     #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"))]
-    fn encode(
+    fn encode<'py>(
         &self,
-        text: &Bound<'_, PyAny>,
+        text: &Bound<'py, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-    ) -> PyResult<Vec<u32>> {
-        self.encode_ids(text, allowed_special, disallowed_special, errors)
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.list(text.py(), &self.encode_ids(text, allowed_special, disallowed_special, errors)?)
     }
 
     /// The ids of a text as the bytes of an array.
@@ -252,7 +268,7 @@ impl PyTokenizer {
         let lists = PyList::empty(texts.py());
         let mut start = 0;
         for &end in &batch.ends {
-            lists.append(batch.ids.get(start..end).unwrap_or_default())?;
+            lists.append(self.list(texts.py(), batch.ids.get(start..end).unwrap_or_default())?)?;
             start = end;
         }
         Ok(lists)

@@ -1,6 +1,6 @@
 //! A small, bounded memory of recent pretokens and their ids.
 
-use crate::ids::{widen, widen_u64};
+use crate::ids::widen_u64;
 
 /// Pretokens longer than this are not remembered: their length shares a 16-byte key with them.
 const MAX_BYTES: usize = 15;
@@ -28,17 +28,39 @@ pub(super) struct Cache {
 }
 
 impl Key {
-    /// The key of `pretoken`, or `None` where it is too long or empty.
+    /// The key of what is never remembered: no pretoken has this length.
+    pub(super) const NONE: Self = Self(0, u64::MAX);
+
+    /// The key of `pretoken`, or [`Key::NONE`] where it is too long or empty.
+    ///
+    /// Short slices are put together from two loads that overlap; copying a few bytes would be a call.
     #[inline]
-    pub(super) fn new(pretoken: &[u8]) -> Option<Self> {
-        if pretoken.is_empty() || pretoken.len() > MAX_BYTES {
-            return None;
-        }
-        let mut bytes = [0; 16];
-        bytes[..pretoken.len()].copy_from_slice(pretoken);
-        let key = u128::from_le_bytes(bytes);
-        let halves = [key, key >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(0));
-        Some(Self(halves[0], halves[1] | widen_u64(pretoken.len()) << 56))
+    pub(super) fn new(pretoken: &[u8]) -> Self {
+        let length = pretoken.len();
+        let (low, high) = match (pretoken.first_chunk(), pretoken.last_chunk(), pretoken) {
+            (Some(first), Some(last), _) if length <= MAX_BYTES => {
+                let after = u64::from_le_bytes(*last).checked_shr(8 * (16 - small(length))).unwrap_or(0);
+                (u64::from_le_bytes(*first), after)
+            }
+            (Some(_), _, _) => return Self::NONE,
+            (None, _, [a, b, c, d, ..]) => {
+                let first = u32::from_le_bytes([*a, *b, *c, *d]);
+                let last = pretoken.last_chunk().map_or(0, |last| u32::from_le_bytes(*last));
+                (u64::from(first) | u64::from(last) << (8 * (small(length) - 4)), 0)
+            }
+            (None, _, [first, .., last]) => {
+                let middle = u64::from(pretoken[length / 2]) << (8 * (small(length) / 2));
+                (u64::from(*first) | middle | u64::from(*last) << (8 * (small(length) - 1)), 0)
+            }
+            (None, _, [only]) => (u64::from(*only), 0),
+            (None, _, []) => return Self::NONE,
+        };
+        Self(low, high | widen_u64(length) << 56)
+    }
+
+    /// The key of the same bytes as a part of a longer pretoken.
+    pub(super) fn of_segment(self) -> Self {
+        Self(self.0, self.1 | 1 << 63)
     }
 
     #[inline]
@@ -50,18 +72,42 @@ impl Key {
     }
 }
 
+/// A length below 16 as the number of bits to shift by.
+#[inline]
+fn small(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(0)
+}
+
 impl Cache {
-    /// The ids of the pretoken with this key, if it was seen lately.
+    /// Whether the pretoken with this key was seen lately.
     #[inline]
-    pub(super) fn get(&self, key: Key) -> Option<&[u32]> {
-        let slot = self.slots.get(key.slot())?;
-        if slot.key == key { slot.ids.get(..widen(slot.n_ids)) } else { None }
+    pub(super) fn holds(&self, key: Key) -> bool {
+        self.slots.get(key.slot()).is_some_and(|slot| slot.key == key)
+    }
+
+    /// Appends the ids of the pretoken with this key to `out`, if it was seen lately.
+    #[inline]
+    pub(super) fn append(&self, key: Key, out: &mut Vec<u32>) -> bool {
+        let Some(slot) = self.slots.get(key.slot()).filter(|slot| slot.key == key) else { return false };
+        // Nine in ten are one token; pushing that is no call.
+        let [first, second, third] = slot.ids;
+        out.push(first);
+        if slot.n_ids > 1 {
+            out.push(second);
+            if slot.n_ids > 2 {
+                out.push(third);
+            }
+        }
+        true
     }
 
     /// Remembers `ids` if they are few.
     #[inline]
     pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
-        let (Ok(n_ids), true) = (u32::try_from(ids.len()), ids.len() <= MAX_IDS) else { return };
+        let (Ok(n_ids), 1..=MAX_IDS) = (u32::try_from(ids.len()), ids.len()) else { return };
+        if key == Key::NONE {
+            return;
+        }
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, Slot::default());
         }
@@ -82,16 +128,32 @@ mod tests {
         assert_ne!(Key::new(b"a"), Key::new(b"a\0"));
         assert_ne!(Key::new(b"\0"), Key::new(b"\0\0"));
         assert_ne!(Key::new(&[0; 15]), Key::new(&[0; 14]));
-        assert!(Key::new(&[0; 16]).is_none() && Key::new(b"").is_none());
+        assert_eq!([Key::new(&[0; 16]), Key::new(b"")], [Key::NONE; 2]);
+    }
+
+    #[test]
+    fn keys_hold_the_bytes_and_their_number() {
+        let bytes: Vec<u8> = (1..=15).collect();
+        for length in 1..=15 {
+            let mut padded = [0; 16];
+            padded[..length].copy_from_slice(&bytes[..length]);
+            padded[15] = u8::try_from(length).unwrap();
+            let halves = [&padded[..8], &padded[8..]].map(|half| u64::from_le_bytes(half.try_into().unwrap()));
+            assert_eq!(Key::new(&bytes[..length]), Key(halves[0], halves[1]));
+        }
     }
 
     #[test]
     fn remembers_the_latest_and_nothing_long() {
         let mut cache = Cache::default();
-        let (a, b) = (Key::new(b"a").unwrap(), Key::new(b"b").unwrap());
-        assert_eq!(cache.get(a), None);
+        let (a, b) = (Key::new(b"a"), Key::new(b"b"));
+        let mut ids = Vec::new();
+        assert!(!cache.append(a, &mut ids));
         cache.insert(a, &[1, 2]);
         cache.insert(b, &[1, 2, 3, 4]);
-        assert_eq!((cache.get(a), cache.get(b)), (Some(&[1, 2][..]), None));
+        cache.insert(Key::NONE, &[1]);
+        assert_eq!([a, b, Key::NONE].map(|key| cache.holds(key)), [true, false, false]);
+        assert!(cache.append(a, &mut ids) && !cache.append(b, &mut ids));
+        assert_eq!(ids, [1, 2]);
     }
 }

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use super::cache::{Cache, Key};
+use super::cuts::Cuts;
 use super::trie::Trie;
 use super::{long, short};
 use crate::pretokenize::Pretokenizer;
 use crate::vocab::canonical::Normalised;
 use crate::vocab::{MergeTable, Vocabulary};
+
+/// Pretokens are looked for in the cache this many at a time.
+const BATCH: usize = 32;
 
 /// Encodes text without special tokens. Immutable; work memory is a [`Scratch`] passed in.
 #[derive(Debug)]
@@ -17,6 +21,7 @@ pub struct Encoder {
     merges: Normalised,
     /// Whether a pretoken that is a token is emitted even if no merges lead to it.
     whole_pretokens: bool,
+    cuts: Cuts,
     /// Built when the first long pretoken comes.
     trie: OnceLock<Trie>,
     /// Tells encoders apart, so that a scratch never answers from another's cache.
@@ -87,10 +92,11 @@ impl Drop for PooledScratch<'_> {
 
 impl Encoder {
     /// An encoder for normalised merges.
-    pub(crate) fn new(merges: Normalised, whole_pretokens: bool) -> Self {
+    pub(crate) fn new(vocabulary: &Vocabulary, merges: Normalised, whole_pretokens: bool) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        Self { merges, whole_pretokens, trie: OnceLock::new(), serial }
+        let cuts = Cuts::new(vocabulary, &merges.table);
+        Self { merges, whole_pretokens, cuts, trie: OnceLock::new(), serial }
     }
 
     /// The canonical merges.
@@ -122,11 +128,44 @@ impl Encoder {
         text: &[u8],
         out: &mut Vec<u32>,
     ) {
+        let mut batch: [&[u8]; BATCH] = [&[]; BATCH];
+        let mut n = 0;
         let done = pretokenizer.split(text, |pretoken| {
-            self.encode_pretoken(vocabulary, scratch, pretoken, out);
+            batch[n] = pretoken;
+            n += 1;
+            if n == BATCH {
+                self.encode_batch(vocabulary, scratch, &batch, out);
+                n = 0;
+            }
             ControlFlow::<()>::Continue(())
         });
         debug_assert!(done.is_continue());
+        self.encode_batch(vocabulary, scratch, &batch[..n], out);
+    }
+
+    /// Appends the ids of pretokens to `out`.
+    ///
+    /// First all are looked for in the cache, so that the loads do not wait for each other; most often all are there.
+    fn encode_batch(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, batch: &[&[u8]], out: &mut Vec<u32>) {
+        self.claim(scratch);
+        let mut keys = [Key::NONE; BATCH];
+        let mut n_known = 0;
+        for (key, pretoken) in keys.iter_mut().zip(batch) {
+            *key = Key::new(pretoken);
+            n_known += usize::from(scratch.cache.holds(*key));
+        }
+        if n_known == batch.len() {
+            for &key in &keys[..n_known] {
+                scratch.cache.append(key, out);
+            }
+            return;
+        }
+        for (&key, pretoken) in keys.iter().zip(batch) {
+            // What was found a moment ago may have been pushed out since.
+            if !scratch.cache.append(key, out) {
+                self.encode_new(vocabulary, scratch, key, pretoken, out);
+            }
+        }
     }
 
     /// Appends the ids of one pretoken, of any bytes, to `out`.
@@ -136,35 +175,71 @@ impl Encoder {
     /// O(n) time for n bytes and a fixed vocabulary.
     #[inline]
     pub fn encode_pretoken(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
-        if scratch.serial != self.serial {
-            *scratch = Scratch { serial: self.serial, ..Scratch::default() };
-        }
+        self.claim(scratch);
         let key = Key::new(pretoken);
-        if let Some(ids) = key.and_then(|key| scratch.cache.get(key)) {
-            out.extend_from_slice(ids);
-            return;
-        }
-        let start = out.len();
-        self.merge(vocabulary, scratch, pretoken, out);
-        if let Some(key) = key {
-            scratch.cache.insert(key, &out[start..]);
+        if !scratch.cache.append(key, out) {
+            self.encode_new(vocabulary, scratch, key, pretoken, out);
         }
     }
 
-    fn merge(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
-        if pretoken.is_empty() {
-            return;
+    /// Makes a scratch forget what it knows of another encoder.
+    fn claim(&self, scratch: &mut Scratch) {
+        if scratch.serial != self.serial {
+            *scratch = Scratch { serial: self.serial, ..Scratch::default() };
         }
-        // A token that merges lead to is its own encoding, so this look-up is a shortcut for all but the others.
-        if let Some(id) = vocabulary.ordinary_id(pretoken)
-            && (self.whole_pretokens || self.is_reachable(id.get()))
-        {
+    }
+
+    /// Appends the ids of a pretoken that is not in the cache.
+    fn encode_new(
+        &self,
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+        key: Key,
+        pretoken: &[u8],
+        out: &mut Vec<u32>,
+    ) {
+        let start = out.len();
+        let whole = if self.whole_pretokens { vocabulary.ordinary_id(pretoken) } else { None };
+        if let Some(id) = whole {
             out.push(id.get());
-        } else if pretoken.len() <= short::MAX_LENGTH {
-            short::encode(self.table(), pretoken, out);
+            scratch.cache.insert(key, &out[start..]);
+        } else if key != Key::NONE {
+            self.merge(vocabulary, scratch, pretoken, out);
+            scratch.cache.insert(key, &out[start..]);
+        } else {
+            self.encode_segments(vocabulary, scratch, pretoken, out);
+        }
+    }
+
+    /// Appends the ids of a pretoken that is too long for the cache: its segments between safe cuts are not.
+    fn encode_segments(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
+        let mut rest = pretoken;
+        while !rest.is_empty() {
+            let (segment, after) = self.cuts.first_segment(rest);
+            rest = after;
+            let mut key = Key::new(segment);
+            if self.whole_pretokens {
+                // The same bytes may have other ids as a whole pretoken.
+                key = key.of_segment();
+            }
+            if !scratch.cache.append(key, out) {
+                let start = out.len();
+                self.merge(vocabulary, scratch, segment, out);
+                scratch.cache.insert(key, &out[start..]);
+            }
+        }
+    }
+
+    /// Appends the ids that merging makes of non-empty bytes.
+    fn merge(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, bytes: &[u8], out: &mut Vec<u32>) {
+        // A token that merges lead to is its own encoding.
+        if let Some(id) = vocabulary.ordinary_id(bytes).filter(|id| self.is_reachable(id.get())) {
+            out.push(id.get());
+        } else if bytes.len() <= short::MAX_LENGTH {
+            short::encode(self.table(), bytes, out);
         } else {
             let trie = self.trie.get_or_init(|| Trie::new(self.table()));
-            long::encode(self.table(), trie, &mut scratch.long, pretoken, out);
+            long::encode(self.table(), trie, &mut scratch.long, bytes, out);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! from a cache, a short one by an array scan, a long one by a walk that is linear for any input.
 
 mod cache;
+mod cuts;
 mod encoder;
 mod long;
 pub mod naive;

@@ -11,6 +11,8 @@ pub struct MergeTable {
     /// What each pair of single bytes makes, indexed by `left << 8 | right`.
     byte_pairs: Vec<Symbol>,
     pairs: HashMap<Pair, Symbol, RandomState>,
+    /// One bit for each hash: a pair whose bit is not set is not in `pairs`. Most pairs that are asked for are not.
+    filter: Vec<u64>,
     /// By symbol.
     tokens: Vec<Node>,
 }
@@ -34,12 +36,16 @@ impl MergeTable {
         Self {
             byte_pairs: vec![Symbol::NONE; 1 << 16],
             pairs: HashMap::default(),
+            filter: vec![0; 1 << 10],
             tokens: byte_ids.iter().map(node).collect(),
         }
     }
 
     /// Makes room for `n_merges` merges.
     pub(super) fn reserve(&mut self, n_merges: usize) -> Result<(), hashbrown::TryReserveError> {
+        // Eight bits for each merge or more: one wrong answer in eight at the most.
+        let n_words = (n_merges / 8).next_power_of_two().max(1 << 10);
+        self.filter = vec![0; n_words];
         self.pairs.try_reserve(n_merges)
     }
 
@@ -50,7 +56,10 @@ impl MergeTable {
         if let Some(slot) = byte_pair(left, right).and_then(|index| self.byte_pairs.get_mut(index)) {
             *slot = merged;
         } else {
-            self.pairs.insert(Pair::new(left, right), merged);
+            let pair = Pair::new(left, right);
+            let (word, bit) = self.filter_bit(pair);
+            self.filter[word] |= bit;
+            self.pairs.insert(pair, merged);
         }
         merged
     }
@@ -65,8 +74,23 @@ impl MergeTable {
     pub fn merged(&self, left: Symbol, right: Symbol) -> Symbol {
         match byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
             Some(&merged) => merged,
-            None => self.pairs.get(&Pair::new(left, right)).copied().unwrap_or(Symbol::NONE),
+            None => {
+                let pair = Pair::new(left, right);
+                let (word, bit) = self.filter_bit(pair);
+                if self.filter[word] & bit == 0 {
+                    return Symbol::NONE;
+                }
+                self.pairs.get(&pair).copied().unwrap_or(Symbol::NONE)
+            }
         }
+    }
+
+    /// Where a pair's bit is: a word of the filter, whose length is a power of two, and a bit in it.
+    #[inline]
+    fn filter_bit(&self, pair: Pair) -> (usize, u64) {
+        let hash = pair.get().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let word = widen(u32::try_from(hash >> 32).unwrap_or(0)) & (self.filter.len() - 1);
+        (word, 1 << (hash >> 26 & 63))
     }
 
     /// The token id of a symbol.
