@@ -1,14 +1,31 @@
 //! A small, bounded memory of recent pretokens and their ids.
 
-use crate::ids::widen_u64;
+use crate::ids::{narrow, widen, widen_u64};
 
 /// Pretokens longer than this are not remembered: their length shares a 16-byte key with them.
 const MAX_BYTES: usize = 15;
 
-/// Encodings longer than this are not remembered.
-const MAX_IDS: usize = 3;
+/// A cache starts with this many slots, 128 KiB: a short text touches little memory.
+const MIN_SLOTS: usize = 1 << 12;
 
-const SLOTS: usize = 1 << 16;
+/// And ends with this many, 6 MiB: English has some hundred thousand words.
+const MAX_SLOTS: usize = 1 << 18;
+
+/// When the encodings of several ids fill this many places, 2 MiB, the cache begins anew.
+const MAX_IDS: usize = 1 << 19;
+
+/// By length less one: what to keep of 16 bytes.
+const MASKS: [[u64; 2]; MAX_BYTES] = {
+    let mut masks = [[0; 2]; MAX_BYTES];
+    let mut kept = [0; 2];
+    let mut byte = 0;
+    while byte < MAX_BYTES {
+        kept[byte / 8] |= 0xFF << (byte % 8 * 8);
+        masks[byte] = kept;
+        byte += 1;
+    }
+    masks
+};
 
 /// The bytes of a short pretoken and its length: equal keys are equal pretokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,14 +34,20 @@ pub(super) struct Key(u64, u64);
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     key: Key,
-    ids: [u32; MAX_IDS],
+    /// The one id, or where several start in `Cache::ids`.
+    value: u32,
     n_ids: u32,
 }
 
-/// Recently encoded pretokens: one slot for each hash, the latest wins. 2 MiB when in use.
+/// Recently encoded pretokens: one slot for each hash, the latest wins.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
+    /// None, or a power of two of them.
     slots: Vec<Slot>,
+    /// The encodings of several ids, one after another.
+    ids: Vec<u32>,
+    /// How many were written since the cache has this size.
+    n_written: usize,
 }
 
 impl Key {
@@ -32,30 +55,33 @@ impl Key {
     pub(super) const NONE: Self = Self(0, u64::MAX);
 
     /// The key of `pretoken`, or [`Key::NONE`] where it is too long or empty.
-    ///
-    /// Short slices are put together from two loads that overlap; copying a few bytes would be a call.
     #[inline]
     pub(super) fn new(pretoken: &[u8]) -> Self {
-        let length = pretoken.len();
-        let (low, high) = match (pretoken.first_chunk(), pretoken.last_chunk(), pretoken) {
-            (Some(first), Some(last), _) if length <= MAX_BYTES => {
-                let after = u64::from_le_bytes(*last).checked_shr(8 * (16 - small(length))).unwrap_or(0);
-                (u64::from_le_bytes(*first), after)
-            }
-            (Some(_), _, _) => return Self::NONE,
-            (None, _, [a, b, c, d, ..]) => {
-                let first = u32::from_le_bytes([*a, *b, *c, *d]);
-                let last = pretoken.last_chunk().map_or(0, |last| u32::from_le_bytes(*last));
-                (u64::from(first) | u64::from(last) << (8 * (small(length) - 4)), 0)
-            }
-            (None, _, [first, .., last]) => {
-                let middle = u64::from(pretoken[length / 2]) << (8 * (small(length) / 2));
-                (u64::from(*first) | middle | u64::from(*last) << (8 * (small(length) - 1)), 0)
-            }
-            (None, _, [only]) => (u64::from(*only), 0),
-            (None, _, []) => return Self::NONE,
-        };
-        Self(low, high | widen_u64(length) << 56)
+        if pretoken.is_empty() || pretoken.len() > MAX_BYTES {
+            return Self::NONE;
+        }
+        let mut window = [0; 16];
+        window[..pretoken.len()].copy_from_slice(pretoken);
+        Self::from_window(window, pretoken.len())
+    }
+
+    /// [`Key::new`] of `pretoken`, a part of `text`, without a branch on its length: where the text goes on, 16 bytes are
+    /// loaded and masked. Bytes copied and loaded again would have to wait for each other.
+    #[inline]
+    pub(super) fn in_text(text: &[u8], pretoken: &[u8]) -> Self {
+        let start = pretoken.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+        match text.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(window) => Self::from_window(*window, pretoken.len()),
+            None => Self::new(pretoken),
+        }
+    }
+
+    #[inline]
+    fn from_window(window: [u8; 16], length: usize) -> Self {
+        let Some(&[low, high]) = MASKS.get(length.wrapping_sub(1)) else { return Self::NONE };
+        let [first, second] = *window.as_chunks::<8>().0 else { return Self::NONE };
+        let length = widen_u64(length) << 56;
+        Self(u64::from_le_bytes(first) & low, u64::from_le_bytes(second) & high | length)
     }
 
     /// The key of the same bytes as a part of a longer pretoken.
@@ -64,58 +90,66 @@ impl Key {
     }
 
     #[inline]
-    fn slot(self) -> usize {
-        // Two odd constants spread both halves; the top bits of a product depend on all bits below.
+    fn hash(self) -> usize {
+        // Two odd constants spread both halves; the high bits of a product depend on all bits below.
         let mixed = (self.0 ^ self.1.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.1;
-        let top = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> (64 - SLOTS.trailing_zeros());
-        usize::try_from(top).unwrap_or(0)
+        let high = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 40;
+        usize::try_from(high).unwrap_or(0)
     }
-}
-
-/// A length below 16 as the number of bits to shift by.
-#[inline]
-fn small(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(0)
 }
 
 impl Cache {
     /// Whether the pretoken with this key was seen lately.
     #[inline]
     pub(super) fn holds(&self, key: Key) -> bool {
-        self.slots.get(key.slot()).is_some_and(|slot| slot.key == key)
+        self.slot(key).is_some_and(|slot| slot.key == key)
     }
 
     /// Appends the ids of the pretoken with this key to `out`, if it was seen lately.
     #[inline]
     pub(super) fn append(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        let Some(slot) = self.slots.get(key.slot()).filter(|slot| slot.key == key) else { return false };
-        // Nine in ten are one token; pushing that is no call.
-        let [first, second, third] = slot.ids;
-        out.push(first);
-        if slot.n_ids > 1 {
-            out.push(second);
-            if slot.n_ids > 2 {
-                out.push(third);
-            }
+        let Some(slot) = self.slot(key).filter(|slot| slot.key == key) else { return false };
+        if slot.n_ids == 1 {
+            out.push(slot.value);
+        } else {
+            let start = widen(slot.value);
+            out.extend_from_slice(self.ids.get(start..start + widen(slot.n_ids)).unwrap_or_default());
         }
         true
     }
 
-    /// Remembers `ids` if they are few.
+    /// Remembers the ids of the pretoken with this key.
     #[inline]
     pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
-        let (Ok(n_ids), 1..=MAX_IDS) = (u32::try_from(ids.len()), ids.len()) else { return };
         if key == Key::NONE {
             return;
         }
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, Slot::default());
+        let is_small = self.slots.len() < MAX_SLOTS;
+        if self.n_written == self.slots.len() && is_small || self.ids.len() + ids.len() > MAX_IDS {
+            // What was known is looked up anew, which costs less than to move it.
+            let n_slots = if is_small { (2 * self.slots.len()).max(MIN_SLOTS) } else { MAX_SLOTS };
+            *self = Self { slots: vec![Slot::default(); n_slots], ..Self::default() };
         }
-        if let Some(slot) = self.slots.get_mut(key.slot()) {
-            slot.key = key;
-            slot.n_ids = n_ids;
-            slot.ids[..ids.len()].copy_from_slice(ids);
+        let (value, n_ids) = match *ids {
+            [id] => (id, 1),
+            _ => match (narrow(self.ids.len()), narrow(ids.len())) {
+                (Some(start), Some(n_ids)) => (start, n_ids),
+                _ => return,
+            },
+        };
+        if n_ids != 1 {
+            self.ids.extend_from_slice(ids);
         }
+        self.n_written += 1;
+        let index = key.hash() & (self.slots.len() - 1);
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Slot { key, value, n_ids };
+        }
+    }
+
+    #[inline]
+    fn slot(&self, key: Key) -> Option<&Slot> {
+        self.slots.get(key.hash() & self.slots.len().wrapping_sub(1))
     }
 }
 
@@ -140,20 +174,37 @@ mod tests {
             padded[15] = u8::try_from(length).unwrap();
             let halves = [&padded[..8], &padded[8..]].map(|half| u64::from_le_bytes(half.try_into().unwrap()));
             assert_eq!(Key::new(&bytes[..length]), Key(halves[0], halves[1]));
+            let text = [&[0xFF; 3], &bytes[..], &[0xFF; 9]].concat();
+            assert_eq!(Key::in_text(&text, &text[3..3 + length]), Key(halves[0], halves[1]));
+            assert_eq!(Key::in_text(&text[..3 + length], &text[3..3 + length]), Key(halves[0], halves[1]));
         }
     }
 
     #[test]
-    fn remembers_the_latest_and_nothing_long() {
+    fn remembers_any_number_of_ids() {
         let mut cache = Cache::default();
         let (a, b) = (Key::new(b"a"), Key::new(b"b"));
         let mut ids = Vec::new();
         assert!(!cache.append(a, &mut ids));
         cache.insert(a, &[1, 2]);
-        cache.insert(b, &[1, 2, 3, 4]);
+        cache.insert(b, &[3]);
         cache.insert(Key::NONE, &[1]);
-        assert_eq!([a, b, Key::NONE].map(|key| cache.holds(key)), [true, false, false]);
-        assert!(cache.append(a, &mut ids) && !cache.append(b, &mut ids));
-        assert_eq!(ids, [1, 2]);
+        assert_eq!([a, b, Key::NONE].map(|key| cache.holds(key)), [true, true, false]);
+        assert!(cache.append(a, &mut ids) && cache.append(b, &mut ids) && !cache.append(Key::NONE, &mut ids));
+        assert_eq!(ids, [1, 2, 3]);
+    }
+
+    #[test]
+    fn grows_and_stays_bounded() {
+        let mut cache = Cache::default();
+        for number in 0..1_000_000_u32 {
+            let key = Key::new(&number.to_le_bytes());
+            cache.insert(key, &[number; 3]);
+            let mut ids = Vec::new();
+            assert!(cache.append(key, &mut ids));
+            assert_eq!(ids, [number; 3]);
+        }
+        assert_eq!(cache.slots.len(), MAX_SLOTS);
+        assert!(cache.ids.len() <= MAX_IDS);
     }
 }

@@ -31,7 +31,9 @@ impl Cuts {
     pub(super) fn first_segment<'p>(&self, pretoken: &'p [u8]) -> (&'p [u8], &'p [u8]) {
         let is_cut = |pair: &[u8]| {
             let [left, right] = [pair[0], pair[1]];
-            self.joined[usize::from(left) << 2 | usize::from(right) >> 6] >> (right & 63) & 1 == 0
+            // Cutting inside characters too would be right, but make the segments too short to be worth a look-up.
+            let is_boundary = right & 0xC0 != 0x80;
+            is_boundary && self.joined[usize::from(left) << 2 | usize::from(right) >> 6] >> (right & 63) & 1 == 0
         };
         let end = pretoken.windows(2).position(is_cut).map_or(pretoken.len(), |index| index + 1);
         pretoken.split_at(end)

@@ -28,7 +28,7 @@ pub struct Encoder {
     serial: u64,
 }
 
-/// Work memory for one thread: a cache of pretokens and buffers, at most about 3 MiB between calls.
+/// Work memory for one thread: a cache of pretokens and buffers, at most about 9 MiB between calls.
 ///
 /// It is an argument, not a part of the tokenizer, so that a tokenizer can be shared between threads without a lock.
 /// Any scratch works with any tokenizer; one that changes hands forgets what it knew.
@@ -53,8 +53,8 @@ pub struct PooledScratch<'p> {
 }
 
 impl ScratchPool {
-    /// More than this many idle scratches are not kept: about 24 MiB.
-    const MAX_IDLE: usize = 8;
+    /// More than this many idle scratches are not kept: about 36 MiB if all are full.
+    const MAX_IDLE: usize = 4;
 
     /// Lends a scratch.
     ///
@@ -134,26 +134,32 @@ impl Encoder {
             batch[n] = pretoken;
             n += 1;
             if n == BATCH {
-                self.encode_batch(vocabulary, scratch, &batch, out);
+                self.encode_batch(vocabulary, scratch, text, &batch, out);
                 n = 0;
             }
             ControlFlow::<()>::Continue(())
         });
         debug_assert!(done.is_continue());
-        self.encode_batch(vocabulary, scratch, &batch[..n], out);
+        self.encode_batch(vocabulary, scratch, text, &batch[..n], out);
     }
 
-    /// Appends the ids of pretokens to `out`.
+    /// Appends the ids of pretokens, which are parts of `text`, to `out`.
     ///
     /// First all are looked for in the cache, so that the loads do not wait for each other; most often all are there.
-    fn encode_batch(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, batch: &[&[u8]], out: &mut Vec<u32>) {
+    fn encode_batch(
+        &self,
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+        text: &[u8],
+        batch: &[&[u8]],
+        out: &mut Vec<u32>,
+    ) {
         self.claim(scratch);
         let mut keys = [Key::NONE; BATCH];
-        let mut n_known = 0;
         for (key, pretoken) in keys.iter_mut().zip(batch) {
-            *key = Key::new(pretoken);
-            n_known += usize::from(scratch.cache.holds(*key));
+            *key = Key::in_text(text, pretoken);
         }
+        let n_known = keys[..batch.len()].iter().filter(|&&key| scratch.cache.holds(key)).count();
         if n_known == batch.len() {
             for &key in &keys[..n_known] {
                 scratch.cache.append(key, out);
@@ -163,7 +169,7 @@ impl Encoder {
         for (&key, pretoken) in keys.iter().zip(batch) {
             // What was found a moment ago may have been pushed out since.
             if !scratch.cache.append(key, out) {
-                self.encode_new(vocabulary, scratch, key, pretoken, out);
+                self.encode_new(vocabulary, scratch, text, key, pretoken, out);
             }
         }
     }
@@ -178,7 +184,7 @@ impl Encoder {
         self.claim(scratch);
         let key = Key::new(pretoken);
         if !scratch.cache.append(key, out) {
-            self.encode_new(vocabulary, scratch, key, pretoken, out);
+            self.encode_new(vocabulary, scratch, pretoken, key, pretoken, out);
         }
     }
 
@@ -189,11 +195,12 @@ impl Encoder {
         }
     }
 
-    /// Appends the ids of a pretoken that is not in the cache.
+    /// Appends the ids of a pretoken, a part of `text`, that is not in the cache.
     fn encode_new(
         &self,
         vocabulary: &Vocabulary,
         scratch: &mut Scratch,
+        text: &[u8],
         key: Key,
         pretoken: &[u8],
         out: &mut Vec<u32>,
@@ -203,21 +210,32 @@ impl Encoder {
         if let Some(id) = whole {
             out.push(id.get());
             scratch.cache.insert(key, &out[start..]);
-        } else if key != Key::NONE {
-            self.merge(vocabulary, scratch, pretoken, out);
+            return;
+        }
+        let (segment, rest) = self.cuts.first_segment(pretoken);
+        if rest.is_empty() {
+            self.merge(vocabulary, scratch, segment, out);
             scratch.cache.insert(key, &out[start..]);
         } else {
-            self.encode_segments(vocabulary, scratch, pretoken, out);
+            // Its segments will be seen again; the pretoken itself may never be.
+            self.encode_segments(vocabulary, scratch, text, pretoken, out);
         }
     }
 
-    /// Appends the ids of a pretoken that is too long for the cache: its segments between safe cuts are not.
-    fn encode_segments(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
+    /// Appends the ids of a pretoken that has safe cuts.
+    fn encode_segments(
+        &self,
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+        text: &[u8],
+        pretoken: &[u8],
+        out: &mut Vec<u32>,
+    ) {
         let mut rest = pretoken;
         while !rest.is_empty() {
             let (segment, after) = self.cuts.first_segment(rest);
+            let mut key = Key::in_text(text, segment);
             rest = after;
-            let mut key = Key::new(segment);
             if self.whole_pretokens {
                 // The same bytes may have other ids as a whole pretoken.
                 key = key.of_segment();

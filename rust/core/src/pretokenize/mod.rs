@@ -194,7 +194,7 @@ impl Pretokenizer {
                 last.valid().chars().next_back()
             };
             let is_cut = text.get(cut).is_some_and(u8::is_ascii_alphanumeric)
-                && follows_text().is_some_and(|c| !class_of(c).is_whitespace());
+                && follows_text().is_some_and(|c| !class_of(c.into()).is_whitespace());
             is_cut.then_some(cut)
         })
     }

@@ -150,16 +150,24 @@ impl Scanner<'_> {
     /// [`class`](Self::class) of a character of more than one byte.
     #[inline]
     fn decode(&self, at: usize) -> (Set, usize) {
-        match self.text.get(at..).and_then(|rest| rest.chars().next()) {
-            Some(c) => (set(class_of(c)), at + c.len_utf8()),
-            None => (0, at),
-        }
+        // What follows a lead byte of valid UTF-8 is known, so this needs none of the checks of `str::chars`.
+        let low = |byte: &u8| u32::from(byte & 0x3F);
+        let (code, length) = match self.text.as_bytes().get(at..).unwrap_or_default() {
+            [lead @ 0xC0..=0xDF, a, ..] => (u32::from(lead & 0x1F) << 6 | low(a), 2),
+            [lead @ 0xE0..=0xEF, a, b, ..] => (u32::from(lead & 0x0F) << 12 | low(a) << 6 | low(b), 3),
+            [lead, a, b, c, ..] => (u32::from(lead & 0x07) << 18 | low(a) << 12 | low(b) << 6 | low(c), 4),
+            _ => return (0, at),
+        };
+        (set(class_of(code)), at + length)
     }
 
     /// The end of the run of characters in `wanted` that starts at `at`.
     #[inline(always)]
     fn run(&self, mut at: usize, wanted: Set) -> usize {
         loop {
+            // Bytes that are characters by themselves first, in a loop as small as can be.
+            let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+            at += rest.iter().take_while(|&&byte| BYTES[usize::from(byte)] & wanted != 0).count();
             let (class, next) = self.class(at);
             if class & wanted == 0 {
                 return at;
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn ascii_has_the_classes_of_the_tables() {
         for byte in 0..=u8::MAX {
-            let expected = if byte.is_ascii() { set(class_of(char::from(byte))) } else { UNDECODED };
+            let expected = if byte.is_ascii() { set(class_of(byte.into())) } else { UNDECODED };
             assert_eq!(BYTES[usize::from(byte)], expected, "{byte:#04x}");
         }
     }
