@@ -1,13 +1,12 @@
 //! The methods of a tokenizer that work on text and ids.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Batch, ScratchPool, Tokenizer};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
 use crate::convert::{self, Names, Surrogates};
@@ -20,7 +19,7 @@ pub(crate) struct PyTokenizer {
     tokenizer: Arc<Tokenizer>,
     pool: ScratchPool,
     /// The Python `int` of each id, made when first needed: a list of ids then takes a count each, not an object.
-    ints: Vec<PyOnceLock<Py<PyInt>>>,
+    ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }
 
 /// The ways to lay out ids in a buffer, by the name NumPy gives them.
@@ -132,14 +131,17 @@ impl PyTokenizer {
     }
 
     fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, ids.iter().map(|&id| self.int(py, id)))
-    }
-
-    fn int<'py>(&self, py: Python<'py>, id: u32) -> Bound<'py, PyInt> {
-        let slot = usize::try_from(id).ok().and_then(|index| self.ints.get(index));
-        slot.map_or_else(
-            || PyInt::new(py, id),
-            |slot| slot.get_or_init(py, || PyInt::new(py, id).unbind()).bind(py).clone(),
+        // Never waits: another thread has the lock only in a free-threaded build, or had it when this process was forked.
+        let Ok(mut ints) = self.ints.try_lock() else { return PyList::new(py, ids) };
+        if ints.is_empty() {
+            ints.resize_with(self.tokenizer.vocabulary().n_ids(), || None);
+        }
+        PyList::new(
+            py,
+            ids.iter().map(|&id| match usize::try_from(id).ok().and_then(|index| ints.get_mut(index)) {
+                Some(int) => int.get_or_insert_with(|| PyInt::new(py, id).unbind()).bind(py).clone(),
+                None => PyInt::new(py, id),
+            }),
         )
     }
 
@@ -159,8 +161,7 @@ pub(crate) fn threads(num_threads: Option<usize>) -> PyResult<Option<NonZero<usi
 impl PyTokenizer {
     #[new]
     fn new(engine: &Engine) -> Self {
-        let ints = std::iter::repeat_with(PyOnceLock::new).take(engine.0.vocabulary().n_ids()).collect();
-        Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default(), ints }
+        Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default(), ints: Mutex::default() }
     }
 
     /// Return the token ids of a text.

@@ -69,6 +69,7 @@ impl Key {
     /// loaded and masked. Bytes copied and loaded again would have to wait for each other.
     #[inline]
     pub(super) fn in_text(text: &[u8], pretoken: &[u8]) -> Self {
+        debug_assert!(text.as_ptr_range().contains(&pretoken.as_ptr()) || pretoken.is_empty());
         let start = pretoken.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
         match text.get(start..).and_then(<[u8]>::first_chunk) {
             Some(window) => Self::from_window(*window, pretoken.len()),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::rules::{Contractions, Digits, Rules, Tail, Whitespace, Words};
+use crate::ids::widen;
 use crate::unicode::{Class, class_of};
 
 /// A set of character classes. The empty set is also what the end of the text belongs to.
@@ -165,15 +166,37 @@ impl Scanner<'_> {
     #[inline(always)]
     fn run(&self, mut at: usize, wanted: Set) -> usize {
         loop {
-            // Bytes that are characters by themselves first, in a loop as small as can be.
-            let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-            at += rest.iter().take_while(|&&byte| BYTES[usize::from(byte)] & wanted != 0).count();
+            if wanted == LETTER {
+                at = self.ascii_letters(at);
+            }
             let (class, next) = self.class(at);
             if class & wanted == 0 {
                 return at;
             }
             at = next;
         }
+    }
+
+    /// The end of the run of ASCII letters that starts at `at`, or a place inside it near the end of the text.
+    ///
+    /// Eight bytes at a time: most words end in the first eight, and where in them takes no branch to find.
+    #[inline(always)]
+    fn ascii_letters(&self, mut at: usize) -> usize {
+        const EACH: u64 = 0x0101_0101_0101_0101;
+        while let Some(chunk) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
+            let bytes = u64::from_le_bytes(*chunk);
+            // The small letters are 0x61 to 0x7A; seven bits and what is added to them stay within each byte.
+            let small = (bytes | (0x20 * EACH)) & (0x7F * EACH);
+            let from_a = small + (0x80 - 0x61) * EACH;
+            let after_z = small + (0x80 - 0x7B) * EACH;
+            let letters = from_a & !after_z & !bytes & (0x80 * EACH);
+            let others = letters ^ (0x80 * EACH);
+            if others != 0 {
+                return at + widen(others.trailing_zeros() / 8);
+            }
+            at += 8;
+        }
+        at
     }
 
     /// The end of the word that starts with the letter at `start`.
