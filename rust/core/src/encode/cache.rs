@@ -113,8 +113,17 @@ impl Cache {
         if slot.n_ids == 1 {
             out.push(slot.value);
         } else {
-            let start = widen(slot.value);
-            out.extend_from_slice(self.ids.get(start..start + widen(slot.n_ids)).unwrap_or_default());
+            let (start, n_ids) = (widen(slot.value), widen(slot.n_ids));
+            let ids = self.ids.get(start..).unwrap_or_default();
+            match ids.first_chunk::<4>() {
+                // Four at once, some of them in vain: one store, where the right number would be a call.
+                Some(four) if n_ids <= 4 => {
+                    let length = out.len() + n_ids;
+                    out.extend_from_slice(four);
+                    out.truncate(length);
+                }
+                _ => out.extend_from_slice(ids.get(..n_ids).unwrap_or_default()),
+            }
         }
         true
     }

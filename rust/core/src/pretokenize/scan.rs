@@ -58,6 +58,22 @@ static BYTES: [Set; 256] = {
     table
 };
 
+/// The length of the characters that a byte leads, where all of them are letters: most of Latin beyond ASCII, of Cyrillic
+/// and of Chinese. 0 for all other bytes.
+static LETTER_LEADS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte {
+            0xC4..=0xCA | 0xD0 | 0xD1 => 2,
+            0xE5..=0xE8 => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
 /// Calls `visit` with each pretoken of `text`, in order.
 ///
 /// # Complexity
@@ -167,7 +183,7 @@ impl Scanner<'_> {
     fn run(&self, mut at: usize, wanted: Set) -> usize {
         loop {
             if wanted == LETTER {
-                at = self.ascii_letters(at);
+                at = self.plain_letters(self.ascii_letters(at));
             }
             let (class, next) = self.class(at);
             if class & wanted == 0 {
@@ -195,6 +211,18 @@ impl Scanner<'_> {
                 return at + widen(others.trailing_zeros() / 8);
             }
             at += 8;
+        }
+        at
+    }
+
+    /// The end of the run of letters at `at` that are known by their lead bytes.
+    #[inline(always)]
+    fn plain_letters(&self, mut at: usize) -> usize {
+        while let Some(&byte) = self.text.as_bytes().get(at) {
+            match LETTER_LEADS[usize::from(byte)] {
+                0 => break,
+                length => at += usize::from(length),
+            }
         }
         at
     }
@@ -340,6 +368,16 @@ struct CasedEnds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leads_of_letters_lead_only_letters() {
+        for c in char::MIN..=char::MAX {
+            let mut bytes = [0; 4];
+            let length = c.encode_utf8(&mut bytes).len();
+            let known = usize::from(LETTER_LEADS[usize::from(bytes[0])]);
+            assert!(known == 0 || known == length && set(class_of(c.into())) & LETTER != 0, "{c:?}");
+        }
+    }
 
     #[test]
     fn ascii_has_the_classes_of_the_tables() {
