@@ -32,7 +32,7 @@ END = "<|endoftext|>"
 HOSTILE = "hostile: "  # begins the names of texts that are made, not read
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
-Encode = Callable[[str], list[int]]
+Encode = Callable[[str], Any]
 Tokens = Callable[[], list[bytes]]
 
 
@@ -40,13 +40,14 @@ Tokens = Callable[[], list[bytes]]
 # reading them is not part of the time. Peers get the vocabulary as files, so that their processes hold nothing of ours.
 
 
-def bytepair_encoder(vocabulary: str, _files: Path) -> Encode:
+def bytepair_encoder(vocabulary: str, _files: Path, output: str) -> Encode:
     import bytepair
 
-    return bytepair.Tokenizer.from_pretrained(vocabulary).encode
+    tokenizer = bytepair.Tokenizer.from_pretrained(vocabulary)
+    return tokenizer.encode if output == "list" else tokenizer.encode_to_numpy
 
 
-def tiktoken_encoder(vocabulary: str, files: Path) -> Encode:
+def tiktoken_encoder(vocabulary: str, files: Path, output: str) -> Encode:
     import tiktoken
     import tiktoken.load
     from tiktoken_ext import openai_public
@@ -54,10 +55,11 @@ def tiktoken_encoder(vocabulary: str, files: Path) -> Encode:
     rank_file = str(files / f"{vocabulary}.tiktoken")
     os.environ["TIKTOKEN_CACHE_DIR"] = ""
     openai_public.load_tiktoken_bpe = lambda *_, **__: tiktoken.load.load_tiktoken_bpe(rank_file)
-    return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[vocabulary]()).encode_ordinary
+    encoding = tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[vocabulary]())
+    return encoding.encode_ordinary if output == "list" else encoding.encode_to_numpy
 
 
-def tokenizers_encoder(vocabulary: str, files: Path) -> Encode:
+def tokenizers_encoder(vocabulary: str, files: Path, _output: str) -> Encode:
     import tokenizers
 
     tokenizer = tokenizers.Tokenizer.from_file(str(files / f"{vocabulary}.json"))
@@ -143,7 +145,7 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     n_bytes = sum(len(document.encode()) for document in documents)
     digest = hashlib.sha256()
     if task["work"] == "encode":
-        encode = globals()[f"{task['engine']}_encoder"](task["vocabulary"], Path(task["files"]))
+        encode = globals()[f"{task['engine']}_encoder"](task["vocabulary"], Path(task["files"]), task.get("output", "list"))
         figures = {}
         ids: list[list[int]] = []
         for name in ["cold", "warm"]:

@@ -96,7 +96,8 @@ impl PyTokenizer {
         let bytes = convert::text(text, Surrogates::parse(errors)?)?;
         run(text.py(), bytes.len(), || {
             disallowed.check_absent(&self.tokenizer, &bytes, &allowed)?;
-            let mut ids = Vec::new();
+            // Text has three bytes a token or more; what this is short of, growing makes up for.
+            let mut ids = Vec::with_capacity(bytes.len() / 3);
             let names = allowed.as_strs();
             self.tokenizer.encode(&mut self.pool.lend(), &bytes, allowed.allowed(&names), &mut ids)?;
             Ok(ids)
