@@ -46,7 +46,7 @@ pub(super) struct Cache {
     slots: Vec<Slot>,
     /// The encodings of several ids, one after another.
     ids: Vec<u32>,
-    /// How many were written since the cache has this size.
+    /// How often a slot was written since there are this many.
     n_written: usize,
 }
 
@@ -134,11 +134,12 @@ impl Cache {
         if key == Key::NONE {
             return;
         }
-        let is_small = self.slots.len() < MAX_SLOTS;
-        if self.n_written == self.slots.len() && is_small || self.ids.len() + ids.len() > MAX_IDS {
-            // What was known is looked up anew, which costs less than to move it.
-            let n_slots = if is_small { (2 * self.slots.len()).max(MIN_SLOTS) } else { MAX_SLOTS };
-            *self = Self { slots: vec![Slot::default(); n_slots], ..Self::default() };
+        if self.ids.len() + ids.len() > MAX_IDS {
+            self.slots.fill(Slot::default());
+            self.ids.clear();
+        }
+        if self.n_written >= self.slots.len() / 2 && self.slots.len() < MAX_SLOTS {
+            self.grow();
         }
         let (value, n_ids) = match *ids {
             [id] => (id, 1),
@@ -155,6 +156,21 @@ impl Cache {
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = Slot { key, value, n_ids };
         }
+    }
+
+    /// Doubles the slots, several times at once while they are few: what is known costs far more to find out again.
+    #[cold]
+    fn grow(&mut self) {
+        let n_slots = (4 * self.slots.len()).clamp(MIN_SLOTS, MAX_SLOTS);
+        let mut slots = vec![Slot::default(); n_slots];
+        self.n_written = 0;
+        for slot in self.slots.iter().filter(|slot| slot.n_ids > 0) {
+            if let Some(moved) = slots.get_mut(slot.key.hash() & (n_slots - 1)) {
+                *moved = *slot;
+                self.n_written += 1;
+            }
+        }
+        self.slots = slots;
     }
 
     #[inline]
