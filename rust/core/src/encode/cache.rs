@@ -8,10 +8,10 @@ const MAX_BYTES: usize = 15;
 /// A cache starts with this many slots, 128 KiB: a short text touches little memory.
 const MIN_SLOTS: usize = 1 << 12;
 
-/// And ends with this many, 6 MiB: English has some hundred thousand words.
+/// And ends with this many, 8 MiB: English has some hundred thousand words.
 const MAX_SLOTS: usize = 1 << 18;
 
-/// When the encodings of several ids fill this many places, 2 MiB, the cache begins anew.
+/// When the encodings of many ids fill this many places, 2 MiB, the cache begins anew.
 const MAX_IDS: usize = 1 << 19;
 
 /// By length less one: what to keep of 16 bytes.
@@ -31,20 +31,31 @@ const MASKS: [[u64; 2]; MAX_BYTES] = {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Key(u64, u64);
 
+/// A pretoken and its encoding. Half a cache line, so that no slot lies in two.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
 struct Slot {
     key: Key,
-    /// The one id, or where several start in `Cache::ids`.
-    value: u32,
-    n_ids: u32,
+    /// Up to four ids, which have 24 bits; the high byte of the last says how many. Or, where that says [`MANY`], where
+    /// the ids start in `Cache::ids` and how many there are.
+    ids: [u32; INLINE],
 }
+
+/// Encodings of this many ids lie in the slot itself.
+const INLINE: usize = 4;
+
+/// Stands for the number of ids that do not.
+const MANY: u32 = 0xFF;
+
+/// What of the last id is the id.
+const ID_BITS: u32 = 0x00FF_FFFF;
 
 /// Recently encoded pretokens: one slot for each hash, the latest wins.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     /// None, or a power of two of them.
     slots: Vec<Slot>,
-    /// The encodings of several ids, one after another.
+    /// The encodings of many ids, one after another.
     ids: Vec<u32>,
     /// How often a slot was written since there are this many.
     n_written: usize,
@@ -110,19 +121,17 @@ impl Cache {
     #[inline]
     pub(super) fn append(&self, key: Key, out: &mut Vec<u32>) -> bool {
         let Some(slot) = self.slot(key).filter(|slot| slot.key == key) else { return false };
-        if slot.n_ids == 1 {
-            out.push(slot.value);
-        } else {
-            let (start, n_ids) = (widen(slot.value), widen(slot.n_ids));
-            let ids = self.ids.get(start..).unwrap_or_default();
-            match ids.first_chunk::<4>() {
-                // Four at once, some of them in vain: one store, where the right number would be a call.
-                Some(four) if n_ids <= 4 => {
-                    let length = out.len() + n_ids;
-                    out.extend_from_slice(four);
-                    out.truncate(length);
-                }
-                _ => out.extend_from_slice(ids.get(..n_ids).unwrap_or_default()),
+        let [first, second, third, last] = slot.ids;
+        match last >> 24 {
+            MANY => {
+                let start = widen(first);
+                out.extend_from_slice(self.ids.get(start..start + widen(second)).unwrap_or_default());
+            }
+            // All four, some of them in vain: a store, where the right number would be a guess of the processor's.
+            n_ids => {
+                let length = out.len() + widen(n_ids);
+                out.extend_from_slice(&[first, second, third, last & ID_BITS]);
+                out.truncate(length);
             }
         }
         true
@@ -141,20 +150,19 @@ impl Cache {
         if self.n_written >= self.slots.len() / 2 && self.slots.len() < MAX_SLOTS {
             self.grow();
         }
-        let (value, n_ids) = match *ids {
-            [id] => (id, 1),
-            _ => match (narrow(self.ids.len()), narrow(ids.len())) {
-                (Some(start), Some(n_ids)) => (start, n_ids),
-                _ => return,
-            },
-        };
-        if n_ids != 1 {
+        let (Some(start), Some(n_ids)) = (narrow(self.ids.len()), narrow(ids.len())) else { return };
+        let mut packed = [0; INLINE];
+        if ids.len() <= INLINE {
+            packed[..ids.len()].copy_from_slice(ids);
+            packed[INLINE - 1] |= n_ids << 24;
+        } else {
             self.ids.extend_from_slice(ids);
+            packed = [start, n_ids, 0, MANY << 24];
         }
         self.n_written += 1;
         let index = key.hash() & (self.slots.len() - 1);
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Slot { key, value, n_ids };
+            *slot = Slot { key, ids: packed };
         }
     }
 
@@ -164,7 +172,7 @@ impl Cache {
         let n_slots = (4 * self.slots.len()).clamp(MIN_SLOTS, MAX_SLOTS);
         let mut slots = vec![Slot::default(); n_slots];
         self.n_written = 0;
-        for slot in self.slots.iter().filter(|slot| slot.n_ids > 0) {
+        for slot in self.slots.iter().filter(|slot| slot.key != Key::default()) {
             if let Some(moved) = slots.get_mut(slot.key.hash() & (n_slots - 1)) {
                 *moved = *slot;
                 self.n_written += 1;
@@ -225,10 +233,11 @@ mod tests {
         let mut cache = Cache::default();
         for number in 0..1_000_000_u32 {
             let key = Key::new(&number.to_le_bytes());
-            cache.insert(key, &[number; 3]);
+            let n_ids = 1 + crate::ids::widen(number % 7);
+            cache.insert(key, &vec![number; n_ids]);
             let mut ids = Vec::new();
             assert!(cache.append(key, &mut ids));
-            assert_eq!(ids, [number; 3]);
+            assert_eq!(ids, vec![number; n_ids]);
         }
         assert_eq!(cache.slots.len(), MAX_SLOTS);
         assert!(cache.ids.len() <= MAX_IDS);
