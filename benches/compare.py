@@ -145,15 +145,16 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     n_bytes = sum(len(document.encode()) for document in documents)
     digest = hashlib.sha256()
     if task["work"] == "encode":
-        encode = globals()[f"{task['engine']}_encoder"](task["vocabulary"], Path(task["files"]), task.get("output", "list"))
+        encode = globals()[f"{task['engine']}_encoder"](
+            task["vocabulary"], Path(task["files"]), task.get("output", "list")
+        )
         figures = {}
-        ids: list[list[int]] = []
         for name in ["cold", "warm"]:
-            ids.clear()  # not in the time that follows
             start = time.perf_counter()
-            ids = [encode(document) for document in documents]
+            for document in documents:
+                encode(document)
             figures[name] = time.perf_counter() - start
-        for document_ids in ids:
+        for document_ids in map(encode, documents):
             digest.update(array("I", [len(document_ids), *document_ids]).tobytes())
     else:
         before = memory("VmRSS")

@@ -233,7 +233,7 @@ mod tests {
         let mut cache = Cache::default();
         for number in 0..1_000_000_u32 {
             let key = Key::new(&number.to_le_bytes());
-            let n_ids = 1 + crate::ids::widen(number % 7);
+            let n_ids = 1 + widen(number % 7);
             cache.insert(key, &vec![number; n_ids]);
             let mut ids = Vec::new();
             assert!(cache.append(key, &mut ids));
