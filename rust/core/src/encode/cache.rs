@@ -166,10 +166,10 @@ impl Cache {
         }
     }
 
-    /// Doubles the slots, several times at once while they are few: what is known costs far more to find out again.
+    /// Doubles the slots and moves what is known, which would cost far more to find out again.
     #[cold]
     fn grow(&mut self) {
-        let n_slots = (4 * self.slots.len()).clamp(MIN_SLOTS, MAX_SLOTS);
+        let n_slots = (2 * self.slots.len()).clamp(MIN_SLOTS, MAX_SLOTS);
         let mut slots = vec![Slot::default(); n_slots];
         self.n_written = 0;
         for slot in self.slots.iter().filter(|slot| slot.key != Key::default()) {

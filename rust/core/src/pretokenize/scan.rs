@@ -58,22 +58,6 @@ static BYTES: [Set; 256] = {
     table
 };
 
-/// The length of the characters that a byte leads, where all of them are letters: most of Latin beyond ASCII, of Cyrillic
-/// and of Chinese. 0 for all other bytes.
-static LETTER_LEADS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte {
-            0xC4..=0xCA | 0xD0 | 0xD1 => 2,
-            0xE5..=0xE8 => 3,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    table
-};
-
 /// Calls `visit` with each pretoken of `text`, in order.
 ///
 /// # Complexity
@@ -215,16 +199,18 @@ impl Scanner<'_> {
         at
     }
 
-    /// The end of the run of letters at `at` that are known by their lead bytes.
+    /// The end of the run of letters at `at` that are known by their lead bytes: much of Latin, Cyrillic and Chinese.
+    ///
+    /// N.B. A table of lengths would be shorter, but then each step has to wait for the one before.
     #[inline(always)]
     fn plain_letters(&self, mut at: usize) -> usize {
-        while let Some(&byte) = self.text.as_bytes().get(at) {
-            match LETTER_LEADS[usize::from(byte)] {
-                0 => break,
-                length => at += usize::from(length),
+        loop {
+            match self.text.as_bytes().get(at).and_then(letter_length) {
+                Some(3) => at += 3,
+                Some(_) => at += 2,
+                None => return at,
             }
         }
-        at
     }
 
     /// The end of the word that starts with the letter at `start`.
@@ -357,6 +343,16 @@ impl Scanner<'_> {
     }
 }
 
+/// The length of the characters that a byte leads, where all of them are letters.
+#[inline(always)]
+fn letter_length(lead: &u8) -> Option<usize> {
+    match lead {
+        0xE5..=0xE8 => Some(3),
+        0xC4..=0xCA | 0xD0 | 0xD1 => Some(2),
+        _ => None,
+    }
+}
+
 /// Where the two forms of a cased word end.
 struct CasedEnds {
     /// Of the form that ends in a small or caseless letter.
@@ -374,8 +370,8 @@ mod tests {
         for c in char::MIN..=char::MAX {
             let mut bytes = [0; 4];
             let length = c.encode_utf8(&mut bytes).len();
-            let known = usize::from(LETTER_LEADS[usize::from(bytes[0])]);
-            assert!(known == 0 || known == length && set(class_of(c.into())) & LETTER != 0, "{c:?}");
+            let known = letter_length(&bytes[0]);
+            assert!(known.is_none_or(|known| known == length && set(class_of(c.into())) & LETTER != 0), "{c:?}");
         }
     }
 
