@@ -84,24 +84,28 @@ fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bou
 }
 
 impl PyTokenizer {
-    fn encode_ids(
+    /// Encodes a text and hands the ids, which lie in a buffer of the pool, to `finish`.
+    fn encode_ids<T>(
         &self,
         text: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-    ) -> PyResult<Vec<u32>> {
+        finish: impl FnOnce(&[u32]) -> PyResult<T>,
+    ) -> PyResult<T> {
         let allowed = Names::parse(allowed_special, "allowed_special")?;
         let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
         let bytes = convert::text(text, Surrogates::parse(errors)?)?;
+        let mut scratch = self.pool.lend();
+        let mut ids = scratch.take_ids();
         run(text.py(), bytes.len(), || {
             disallowed.check_absent(&self.tokenizer, &bytes, &allowed)?;
-            // Text has three bytes a token or more; what this is short of, growing makes up for.
-            let mut ids = Vec::with_capacity(bytes.len() / 3);
             let names = allowed.as_strs();
-            self.tokenizer.encode(&mut self.pool.lend(), &bytes, allowed.allowed(&names), &mut ids)?;
-            Ok(ids)
-        })
+            self.tokenizer.encode(&mut scratch, &bytes, allowed.allowed(&names), &mut ids)
+        })?;
+        let finished = finish(&ids);
+        scratch.give_ids(ids);
+        finished
     }
 
     fn batch_ids(
@@ -213,7 +217,7 @@ impl PyTokenizer {
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
     ) -> PyResult<Bound<'py, PyList>> {
-        self.list(text.py(), &self.encode_ids(text, allowed_special, disallowed_special, errors)?)
+        self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| self.list(text.py(), ids))
     }
 
     /// The ids of a text as the bytes of an array.
@@ -227,7 +231,7 @@ impl PyTokenizer {
         errors: &str,
     ) -> PyResult<Bound<'py, PyByteArray>> {
         let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
-        dtype.buffer(text.py(), &self.encode_ids(text, allowed_special, disallowed_special, errors)?)
+        self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| dtype.buffer(text.py(), ids))
     }
 
     /// Return the token ids of each of many texts.
