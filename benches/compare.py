@@ -145,7 +145,9 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
     n_bytes = sum(len(document.encode()) for document in documents)
     digest = hashlib.sha256()
     if task["work"] == "encode":
-        encode = globals()[f"{task['engine']}_encoder"](task["vocabulary"], Path(task["files"]), task.get("output", "list"))
+        encode = globals()[f"{task['engine']}_encoder"](
+            task["vocabulary"], Path(task["files"]), task.get("output", "list")
+        )
         figures = {}
         ids: list[list[int]] = []
         for name in ["cold", "warm"]:

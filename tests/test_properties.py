@@ -252,3 +252,19 @@ def test_lone_surrogates_are_replaced_when_asked(text):
     gpt2 = builtin("gpt2")
     assert gpt2.encode(text, errors="replace") == gpt2.encode(joined)
     assert gpt2.count(text) == len(gpt2.encode(joined))
+
+
+def test_a_copy_is_the_same_object():
+    # Nothing can change a tokenizer, so nobody can tell a copy.
+    assert copy.copy(trained()) is trained()
+    assert copy.deepcopy([trained()])[0] is trained()
+
+
+def test_numbers_and_dtypes_of_numpy_are_taken():
+    gpt2 = builtin("gpt2")
+    for dtype in ("uint16", np.uint16, np.dtype("uint16")):
+        assert gpt2.encode_to_numpy("hello", dtype=dtype).dtype == np.uint16
+        assert gpt2.encode_batch_to_numpy(["hello"], dtype=dtype)[0].dtype == np.uint16
+    assert Tokenizer.train(["abab"], np.int64(257), special_tokens=None).merges == [(b"a", b"b")]
+    assert Tokenizer(gpt2.vocab, [], pattern="gpt2", special_tokens=None).special_tokens == {}
+    assert Tokenizer({byte: bytearray([byte]) for byte in range(256)}, [], pattern="gpt2").vocab_size == 256
