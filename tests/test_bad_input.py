@@ -123,6 +123,14 @@ CASES = {
     "report of too many merges": (report_of(1), IndexError, "n_merges=1 is not in 0..0"),
     "report of a negative number of merges": (report_of(-1), IndexError, "n_merges=-1 is not in 0..0"),
     "name of a file": (lambda: Tokenizer.train(__file__), TrainingError, "pass Path("),
+    "name of a file in a list": (
+        lambda: Tokenizer.train([__file__]),
+        TrainingError,
+        "the first document is a str that",
+    ),
+    "name of a folder": (lambda: Tokenizer.train("/tmp"), TrainingError, "names an existing file or folder"),
+    "None for a document": (lambda: Tokenizer.train([None]), TypeError, "document 0 of the corpus is a NoneType"),
+    "vocabulary too large": (lambda: Tokenizer.train(["a"], 10**30), TrainingError, "vocab_size=1000"),
     "corpus of another type": (lambda: Tokenizer.train(5), TypeError, "must be a path, a text"),
     "document of another type": (lambda: Tokenizer.train(["a", 5]), TypeError, "document 1 of the corpus is a int"),
     "document with a surrogate": (lambda: Tokenizer.train(["a", "\ud800"]), UnicodeEncodeError, "(at index 1)"),
@@ -448,3 +456,24 @@ def test_a_pipe_is_read_once():
     writer.start()
     assert Tokenizer.load("pipe") == trained()
     writer.join()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"tie": "random"}, ValueError),
+        ({"min_frequency": -1}, OverflowError),
+        ({"max_token_length": 0}, TrainingError),
+        ({"num_threads": 0}, ValueError),
+        ({"special_tokens": ["a"]}, SpecialTokenError),
+        ({"pattern": "("}, PatternError),
+        ({"vocab_size": 256}, TrainingError),
+    ],
+)
+def test_arguments_are_checked_before_the_corpus_is_read(options, kind):
+    def documents():
+        pytest.fail("the corpus was read")
+        yield ""
+
+    with pytest.raises(kind):
+        Tokenizer.train(documents(), **options)

@@ -129,7 +129,8 @@ class Tokenizer(_core.Tokenizer):
         Parameters
         ----------
         corpus : path, list of paths, str, bytes, or iterable of str or bytes
-            Files, one document, or documents. A path is an :class:`os.PathLike`; a `str` is always a text.
+            Files, one document, or documents; each file is one. A path is an :class:`os.PathLike`; a `str` is always a
+            text, and refused where it comes first and names a file or folder.
         vocab_size : int, default 50_257
             Tokens in all: 256 bytes, merges and special tokens.
         pattern : str or sequence of str, default "gpt2"
@@ -142,12 +143,13 @@ class Tokenizer(_core.Tokenizer):
         min_frequency : int, default 1
             Pairs that occur less often are not merged.
         max_token_length : int, optional
-            The longest token, in bytes.
+            The longest token, in bytes, this length included.
         num_threads : int, optional
             Threads to count with; by default one for each processor.
         progress : callable, optional
             Called about ten times a second with the stage ("counting" or "merging"), what is done and the total, in
-            bytes or merges; the total is None where it is not known. What it raises ends the training.
+            bytes or merges, and at the end of each; the total is None where it is not known. What it raises ends the
+            training.
 
         Returns
         -------
@@ -167,6 +169,9 @@ class Tokenizer(_core.Tokenizer):
         -----
         O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens.
 
+        With `tie="hf"` the merges are those of Hugging Face's trainer, but not with `max_token_length`: there, the
+        limit itself is too long, and only pairs that a merge newly forms are held to it.
+
         Examples
         --------
         >>> tokenizer = Tokenizer.train(["low low low lower newest widest"], vocab_size=260)
@@ -183,9 +188,23 @@ class Tokenizer(_core.Tokenizer):
         if n_merges < 0:
             message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
             raise TrainingError(f"{message} at least {256 + len(names)}")
-        counts = _core.Counts(pattern, names)
-        _corpus.count_into(counts, corpus, num_threads, progress)
-        engine, report = counts.train(n_merges, tie, min_frequency, max_token_length, progress)
+        if vocab_size > 2**24:
+            raise TrainingError(f"vocab_size={vocab_size} is too large: a vocabulary has at most 2**24 tokens")
+        if max_token_length == 0:
+            raise TrainingError("max_token_length is 0, but a token has a byte at least")
+        # All arguments are checked before the corpus is read.
+        trainer = _core.Trainer(
+            pattern,
+            names,
+            max_merges=n_merges,
+            tie=tie,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            num_threads=num_threads,
+            progress=progress,
+        )
+        _corpus.count_into(trainer, corpus)
+        engine, report = trainer.train()
         tokenizer = cls._from_engine(engine)
         tokenizer._training_report = TrainingReport(**report)
         return tokenizer
