@@ -39,6 +39,10 @@ def failing_documents():
     raise RuntimeError("the source broke")
 
 
+def report_of(n_merges: int):
+    return lambda: Tokenizer.train(["a"], 257).training_report.bytes_per_token(n_merges)
+
+
 # Name: what is called, the exception's type, and a part of its message.
 CASES = {
     # Texts
@@ -56,6 +60,9 @@ CASES = {
     "batch of nothing": (lambda: gpt2().encode_batch(3), TypeError, "not iterable"),
     "zero threads": (lambda: gpt2().encode_batch(["a"], num_threads=0), ValueError, "at least 1"),
     "unknown dtype": (lambda: gpt2().encode_to_numpy("a", dtype="float32"), ValueError, "dtype must be"),
+    "dtype that is none": (lambda: gpt2().encode_to_numpy("a", dtype=object()), TypeError, "dtype must be"),
+    "dtype of floats": (lambda: gpt2().encode_to_numpy("a", dtype=np.float32), ValueError, "dtype must be"),
+    "big-endian dtype": (lambda: gpt2().encode_to_numpy("a", dtype=np.dtype(">u4")), ValueError, "dtype must be"),
     "dtype too narrow": (
         lambda: builtin("cl100k_base").encode_to_numpy("", dtype="uint16"),
         OverflowError,
@@ -112,7 +119,18 @@ CASES = {
     "vocabulary of none": (lambda: Tokenizer.train(["a"], 0), TrainingError, "need at least 257"),
     "negative vocabulary": (lambda: Tokenizer.train(["a"], -5), TrainingError, "need at least 257"),
     "vocabulary size of another type": (lambda: Tokenizer.train(["a"], "big"), TypeError, "vocab_size"),
+    "vocabulary size of a fraction": (lambda: Tokenizer.train(["a"], 300.0), TypeError, "vocab_size must be an int"),
+    "report of too many merges": (report_of(1), IndexError, "n_merges=1 is not in 0..0"),
+    "report of a negative number of merges": (report_of(-1), IndexError, "n_merges=-1 is not in 0..0"),
     "name of a file": (lambda: Tokenizer.train(__file__), TrainingError, "pass Path("),
+    "name of a file in a list": (
+        lambda: Tokenizer.train([__file__]),
+        TrainingError,
+        "the first document is a str that",
+    ),
+    "name of a folder": (lambda: Tokenizer.train("/tmp"), TrainingError, "names an existing file or folder"),
+    "None for a document": (lambda: Tokenizer.train([None]), TypeError, "document 0 of the corpus is a NoneType"),
+    "vocabulary too large": (lambda: Tokenizer.train(["a"], 10**30), TrainingError, "vocab_size=1000"),
     "corpus of another type": (lambda: Tokenizer.train(5), TypeError, "must be a path, a text"),
     "document of another type": (lambda: Tokenizer.train(["a", 5]), TypeError, "document 1 of the corpus is a int"),
     "document with a surrogate": (lambda: Tokenizer.train(["a", "\ud800"]), UnicodeEncodeError, "(at index 1)"),
@@ -135,6 +153,37 @@ CASES = {
         "also the ordinary token 97",
     ),
     "special tokens that are a str": (lambda: Tokenizer.train(["a"], special_tokens="<s>"), TypeError, "['<s>']"),
+    "special tokens without an order": (
+        lambda: Tokenizer.train(["a"], special_tokens={"<s>", "<t>"}),
+        TypeError,
+        "special_tokens is a set, but their order decides their ids; pass a list",
+    ),
+    "special tokens of a vocabulary without an order": (
+        lambda: Tokenizer.from_tiktoken(rank_file(), pattern="gpt2", special_tokens=frozenset({"<s>"})),
+        TypeError,
+        "pass a list",
+    ),
+    "special tokens with ids in training": (
+        lambda: Tokenizer.train(["a"], special_tokens={"<s>": 5}),
+        TypeError,
+        "special_tokens is a mapping, but their order decides their ids here; pass a list",
+    ),
+    "special tokens with ids": (lambda: build(special_tokens={"<s>": 256}), TypeError, "pass a list"),
+    "special token that is a byte of a vocabulary": (
+        lambda: build(special_tokens=["a"]),
+        SpecialTokenError,
+        "also the ordinary token 97",
+    ),
+    "special token that merges make": (
+        lambda: build(BYTES | {256: b"ab"}, [(b"a", b"b")], special_tokens=["ab"]),
+        SpecialTokenError,
+        "special token 'ab' is also what the merge b'a', b'b' makes",
+    ),
+    "special token that merges make, not in the vocabulary": (
+        lambda: build(merges=[(b"a", b"b")], special_tokens=["ab"]),
+        SpecialTokenError,
+        "'ab' is also what the merge",
+    ),
     "special token of another type": (lambda: Tokenizer.train(["a"], special_tokens=[1]), TypeError, "not int"),
     "special token with a surrogate": (
         lambda: Tokenizer.train(["a"], special_tokens=["\ud800"]),
@@ -149,7 +198,20 @@ CASES = {
     "negative token id": (lambda: build(BYTES | {-1: b"ab"}), ValueError, "token id -1 is not in 0..2**24"),
     "huge token id": (lambda: build(BYTES | {2**24: b"ab"}), ValueError, "is not in 0..2**24"),
     "absurd token id": (lambda: build(BYTES | {2**23: b"ab"}), VocabularyError, "absurd for 257 tokens"),
-    "token of another type": (lambda: build(BYTES | {256: "ab"}), TypeError, ""),
+    "token of another type": (lambda: build(BYTES | {256: "ab"}), TypeError, "token 256 must be bytes, not str"),
+    "token that is an int": (lambda: build(BYTES | {256: 2}), TypeError, "token 256 must be bytes, not int"),
+    "merge of ints": (
+        lambda: build(merges=[(97, 98)]),
+        TypeError,
+        "the left part of merge 0 must be bytes, not int",
+    ),
+    "merge of str": (
+        lambda: build(merges=[(b"a", "b")]),
+        TypeError,
+        "the right part of merge 0 must be bytes, not str",
+    ),
+    "merge of one": (lambda: build(merges=[(b"a",)]), TypeError, "merge 0 must be a pair of bytes, not (b'a',)"),
+    "merge that is a text": (lambda: build(merges=["ab"]), TypeError, "merge 0 must be a pair of bytes, not 'ab'"),
     "merge of no token": (lambda: build(merges=[(b"ab", b"c")]), VocabularyError, 'merge 0: "ab" is not a token'),
     "merge to no token": (lambda: build(merges=[(b"a", b"b")]), VocabularyError, '"ab" is not a token'),
     "merge twice": (
@@ -178,6 +240,9 @@ CASES = {
     "save without a format": (lambda: gpt2().save("x.bin"), ValueError, "end it in .json or .tiktoken"),
     "save an unknown format": (lambda: gpt2().save("x.json", format="xml"), ValueError, "cannot tell the format"),
     "save into no folder": (lambda: gpt2().save("no/such/x.json"), FileNotFoundError, "no/such"),
+    "save to a folder": (lambda: gpt2().save(".", "tiktoken"), IsADirectoryError, "Is a directory"),
+    "save to a device": (lambda: gpt2().save("/dev/null", "tiktoken"), OSError, "not a regular file"),
+    "save as gpt2 to a file": (lambda: gpt2().save(rank_file(), "gpt2"), NotADirectoryError, "ranks.tiktoken"),
     "save as gpt2 with another pattern": (
         lambda: builtin("cl100k_base").save("never written", format="gpt2"),
         FormatError,
@@ -334,3 +399,81 @@ def test_saving_keeps_the_old_file_when_it_fails(monkeypatch):
         gpt2().save("tokenizer.json")
     assert Path("tokenizer.json").read_bytes() == before
     assert list(Path().iterdir()) == [Path("tokenizer.json")]
+
+
+def test_saving_through_a_link_updates_the_file_it_leads_to():
+    Path("there").mkdir()
+    Path("link.json").symlink_to("there/tokenizer.json")
+    for tokenizer in (gpt2(), trained()):
+        tokenizer.save("link.json")
+        assert Path("link.json").is_symlink()
+        assert Tokenizer.load("there/tokenizer.json") == tokenizer
+
+
+def test_what_is_no_regular_file_is_not_replaced():
+    os.mkfifo("pipe.json")
+    with pytest.raises(OSError, match="not a regular file"):
+        trained().save("pipe.json")
+    assert Path("pipe.json").is_fifo()
+    Path("folder/special_tokens_map.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=re.escape("special_tokens_map.json")):
+        trained().save("folder", format="gpt2")
+    assert len(list(Path("folder").iterdir())) == 1
+
+
+def test_what_load_would_prefer_is_not_joined():
+    Path("folder").mkdir()
+    trained().save("folder/tokenizer.json")
+    with pytest.raises(FormatError, match="load would read this file") as caught:
+        gpt2().save("folder", format="gpt2")
+    assert caught.value.path == "folder/tokenizer.json"
+    assert Tokenizer.load("folder") == trained()
+
+
+def test_no_special_tokens_of_another_tokenizer_stay():
+    plain = Tokenizer(BYTES, [], pattern="gpt2")
+    for tokenizer in (trained(), plain, trained()):
+        tokenizer.save("folder", format="gpt2")
+        assert Tokenizer.load("folder") == tokenizer
+    assert {path.name for path in Path("folder").iterdir()} == {"vocab.json", "merges.txt", "special_tokens_map.json"}
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt", "special_tokens_map.json"])
+def test_the_file_at_fault_is_named(name):
+    trained().save("folder", format="gpt2")
+    Path("folder", name).write_text("{]")
+    with pytest.raises(FormatError) as caught:
+        Tokenizer.load("folder")
+    assert caught.value.path == f"folder/{name}"
+
+
+def test_a_pipe_is_read_once():
+    import threading
+
+    trained().save("tokenizer.json")
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_bytes(Path("tokenizer.json").read_bytes()))
+    writer.start()
+    assert Tokenizer.load("pipe") == trained()
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"tie": "random"}, ValueError),
+        ({"min_frequency": -1}, OverflowError),
+        ({"max_token_length": 0}, TrainingError),
+        ({"num_threads": 0}, ValueError),
+        ({"special_tokens": ["a"]}, SpecialTokenError),
+        ({"pattern": "("}, PatternError),
+        ({"vocab_size": 256}, TrainingError),
+    ],
+)
+def test_arguments_are_checked_before_the_corpus_is_read(options, kind):
+    def documents():
+        pytest.fail("the corpus was read")
+        yield ""
+
+    with pytest.raises(kind):
+        Tokenizer.train(documents(), **options)

@@ -98,6 +98,9 @@ def test_inspect(corpus):
         (["inspect", "gpt2", "--id", "99999"], 1, "out of range"),
         (["train", "-o", "x.json"], 1, "the corpus is empty"),
         (["train", "-o", "x.json", "-v", "3"], 1, "too small"),
+        (["train", "-o", "x.bin"], 1, "x.bin must end in .json or .tiktoken, or have no suffix"),
+        (["train", "-o", "no/such/x.json"], 1, "there is no such folder"),
+        (["train", "-o", "folder", "-p", "o200k"], 1, "pattern"),
         (["train"], 2, "required: -o/--output"),
         (["encode", "--what"], 2, "unrecognized arguments"),
         (["dance"], 2, "invalid choice"),
@@ -132,3 +135,44 @@ def test_tour():
     shown = bytepair("tour", "-v", "1024")
     assert "every byte of every file came back" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def shell(command: str, folder, code: int = 0) -> str:
+    command = command.replace("bytepair", f"{sys.executable} -m bytepair")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert code == 0 or len(done.stderr.splitlines()) == 1
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_closed_and_full_streams_are_one_line(corpus):
+    assert "stdin is closed" in shell("bytepair encode <&-", corpus, 1)
+    assert "stdin is closed" in shell("bytepair train -o t.json <&-", corpus, 1)
+    assert "stdout is closed" in shell("bytepair encode a.txt >&-", corpus, 1)
+    assert "No space left" in shell("bytepair encode a.txt > /dev/full", corpus, 1)
+    assert "50,257" in shell("bytepair inspect gpt2 <&-", corpus)
+
+
+def test_a_defect_is_one_line(monkeypatch, capsys):
+    from bytepair import cli
+
+    monkeypatch.setattr(cli.count, "run", lambda _: [][0])
+    assert cli.main(["count"]) == 1
+    assert capsys.readouterr().err.startswith("bytepair count: IndexError: list index out of range (this is a defect")
+
+
+def test_pipes_are_files(corpus):
+    text = (corpus / "a.txt").read_text()
+    counted = json.loads(shell("bytepair count --json <(cat a.txt)", corpus))
+    assert counted["bytes"] == len(text)
+    for source in ("< a.txt", "<(cat a.txt)", "- < a.txt"):
+        figures = json.loads(shell(f"bytepair train --json -v 270 -o t.json {source}", corpus))
+        assert figures["bytes"] == len(text)
+
+
+def test_decode_reads_what_encode_prints(corpus):
+    both = (corpus / "a.txt").read_text() + (corpus / "b.txt").read_text()
+    assert shell("bytepair encode --json a.txt b.txt | bytepair decode", corpus) == both
+    rows = shell("bytepair encode --json a.txt b.txt | bytepair decode --json", corpus).splitlines()
+    assert "".join(json.loads(row)["text"] for row in rows) == both
+    assert "is not a line such as" in bytepair("decode", stdin=b'{"tokens": 1}', code=1)

@@ -87,11 +87,19 @@ def test_any_regex_is_refused_or_loses_nothing(pattern, text):
     from bytepair import PatternError
 
     try:
-        counts = _core.Counts(pattern, [])
+        _core.Trainer(
+            pattern,
+            [],
+            max_merges=0,
+            tie="hf",
+            min_frequency=1,
+            max_token_length=None,
+            num_threads=1,
+            progress=None,
+        ).add_documents([text], 0, None)
     except PatternError as error:
         assert 0 <= error.position <= len(pattern.encode())  # noqa: PT017
         return
-    counts.add_documents([text], 0, 1, None, 0)
     tokenizer = Tokenizer(trained().vocab, trained().merges, pattern=pattern)
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
@@ -252,3 +260,19 @@ def test_lone_surrogates_are_replaced_when_asked(text):
     gpt2 = builtin("gpt2")
     assert gpt2.encode(text, errors="replace") == gpt2.encode(joined)
     assert gpt2.count(text) == len(gpt2.encode(joined))
+
+
+def test_a_copy_is_the_same_object():
+    # Nothing can change a tokenizer, so nobody can tell a copy.
+    assert copy.copy(trained()) is trained()
+    assert copy.deepcopy([trained()])[0] is trained()
+
+
+def test_numbers_and_dtypes_of_numpy_are_taken():
+    gpt2 = builtin("gpt2")
+    for dtype in ("uint16", np.uint16, np.dtype("uint16")):
+        assert gpt2.encode_to_numpy("hello", dtype=dtype).dtype == np.uint16
+        assert gpt2.encode_batch_to_numpy(["hello"], dtype=dtype)[0].dtype == np.uint16
+    assert Tokenizer.train(["abab"], np.int64(257), special_tokens=None).merges == [(b"a", b"b")]
+    assert Tokenizer(gpt2.vocab, [], pattern="gpt2", special_tokens=None).special_tokens == {}
+    assert Tokenizer({byte: bytearray([byte]) for byte in range(256)}, [], pattern="gpt2").vocab_size == 256

@@ -147,6 +147,41 @@ def test_a_large_file_read_in_blocks_is_one_document(tmp_path):
         assert train(path, 300, num_threads=num_threads).fingerprint == expected.fingerprint
 
 
+def test_files_of_any_size_and_kind_are_documents(tmp_path):
+    sizes = [0, 5, 300_000, 2**20 - 1, 2**20, 9_000_000, 7]
+    letters = random.Random(2).choices("abcd \n", k=max(sizes))
+    documents = ["".join(letters[:size]) for size in sizes]
+    paths = [tmp_path / str(index) for index in range(len(sizes))]
+    for path, text in zip(paths, documents, strict=True):
+        path.write_text(text)
+    calls: list[tuple] = []
+    tokenizer = train(paths, 50, progress=lambda *call: calls.append(call))
+    expected = train(documents, 50)
+    assert tokenizer == expected
+    assert tokenizer.training_report == expected.training_report
+    assert {total for stage, _, total in calls if stage == "counting"} == {sum(sizes)}
+    assert max(done for stage, done, _ in calls if stage == "counting") == sum(sizes)
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(documents[2]))
+    writer.start()
+    calls.clear()
+    paths[2] = pipe
+    assert train(paths, 50, progress=lambda *call: calls.append(call)) == expected
+    writer.join()
+    counting = [(done, total) for stage, done, total in calls if stage == "counting"]
+    assert counting[-1] == (sum(sizes), None), "the size of a pipe is known only when it is read"
+
+
+def test_a_long_text_is_no_name_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for length in (255, 256, 300, 4095, 4096, 10_000):
+        assert train("ab" * length, 1).merges == [(b"a", b"b")]
+    (tmp_path / "ab").mkdir()
+    assert train([b"ab"], 1).merges == train(["x", "ab"], 1).merges == [(b"a", b"b")]
+
+
 def test_special_tokens_cut_documents_and_are_never_trained_on():
     specials = ["<s>", "<s><t>"]
     documents = ["ab<s>ab", "<s><t>ab<s>", "ab<t>"]
@@ -240,6 +275,26 @@ def test_progress_only_goes_forward(large):
         done = [(done, total) for name, done, total in calls if name == stage]
         assert done == sorted(done, key=lambda pair: pair[0])
         assert all(total is None or 0 <= at <= total for at, total in done)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "n_merges", "counted", "merged"),
+    [
+        (["ab ab"], 1, (5, None), (1, 1)),
+        ("ab" * 9_000_000, 1, (18_000_000, None), (1, 1)),
+        (["ab" * 5_000_000] * 3, 1, (30_000_000, None), (1, 1)),
+        (["ab"], 0, (2, None), (0, 0)),
+        (["abc"], 9, (3, None), (2, 9)),
+    ],
+)
+def test_the_end_of_each_stage_is_reported(corpus, n_merges, counted, merged):
+    calls = []
+    train(corpus, n_merges, progress=lambda *call: calls.append(call))
+    stages = [stage for stage, _, _ in calls]
+    assert set(stages) == {"counting", "merging"}
+    assert calls[stages.index("merging") - 1] == ("counting", *counted)
+    assert calls[-1] == ("merging", *merged)
+    assert calls.count(calls[-1]) == 1
 
 
 def test_progress_of_files_has_a_total(large, tmp_path):

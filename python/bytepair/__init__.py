@@ -9,9 +9,7 @@
 'lowest'
 """
 
-from importlib.metadata import version as _version
-
-from bytepair._core import UNICODE_VERSION
+from bytepair._core import UNICODE_VERSION, VERSION
 from bytepair._report import TrainingReport
 from bytepair.errors import (
     BytepairError,
@@ -37,6 +35,7 @@ __all__ = [
     "TrainingError",
     "TrainingReport",
     "VocabularyError",
+    "__version__",
 ]
 
-__version__ = _version("bytepair")
+__version__ = VERSION

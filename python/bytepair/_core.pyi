@@ -6,9 +6,10 @@ from typing_extensions import disjoint_base
 
 from bytepair._types import Ids, Names, Pattern, Progress, Text
 
-__all__ = ["UNICODE_VERSION", "Counts", "Engine", "Tokenizer", "sniff"]
+__all__ = ["UNICODE_VERSION", "VERSION", "Engine", "Tokenizer", "Trainer", "sniff"]
 
 UNICODE_VERSION: Final[str]
+VERSION: Final[str]
 
 def sniff(data: bytes) -> Literal["tokenizer.json", "tiktoken", "vocab.json"] | None: ...
 
@@ -41,32 +42,22 @@ class Engine:
     def from_huggingface(data: bytes) -> Engine: ...
 
 @final
-class Counts:
-    def __new__(cls, pattern: Pattern, special_tokens: Sequence[str]) -> Self: ...
-    def add_documents(
-        self,
-        documents: Sequence[Text],
-        first: int,
-        num_threads: int | None,
-        progress: Progress | None,
-        before: int,
-    ) -> None: ...
-    def add_file(
-        self,
-        path: str | os.PathLike[str],
-        num_threads: int | None,
-        progress: Progress | None,
-        before: int,
-        total: int | None,
-    ) -> None: ...
-    def train(
-        self,
+class Trainer:
+    def __new__(
+        cls,
+        pattern: Pattern,
+        special_tokens: Sequence[str],
+        *,
         max_merges: int,
         tie: str,
         min_frequency: int,
         max_token_length: int | None,
+        num_threads: int | None,
         progress: Progress | None,
-    ) -> tuple[Engine, dict[str, Any]]: ...
+    ) -> Self: ...
+    def add_documents(self, documents: Sequence[Text], first: int, total: int | None) -> None: ...
+    def add_file(self, path: str | os.PathLike[str], total: int | None) -> None: ...
+    def train(self) -> tuple[Engine, dict[str, Any]]: ...
 
 @disjoint_base
 class Tokenizer:

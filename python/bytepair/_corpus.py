@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +13,22 @@ from bytepair import _core
 from bytepair.errors import TrainingError
 
 if TYPE_CHECKING:
-    from bytepair._types import Corpus, Progress
+    from bytepair._types import Corpus
 
 # Documents are handed to the core in batches of about this many bytes: large enough to share between threads, small
 # enough that Ctrl-C and progress come between two of them.
 BATCH_BYTES = 8 * 2**20
 
 
-def count_into(
-    counts: _core.Counts, corpus: Corpus | object, num_threads: int | None, progress: Progress | None
-) -> None:
+# A file of this many bytes or more is read in blocks, which threads share. Smaller ones are read whole, so that threads
+# share many of them.
+LARGE_BYTES = 2**20
+
+_NOTHING = object()
+
+
+def count_into(trainer: _core.Trainer, corpus: Corpus | object) -> None:
     """Count the pretokens of a corpus in any of its forms."""
-    if isinstance(corpus, str) and _names_a_file(corpus):
-        message = f"the corpus is a str that names an existing file: pass Path({corpus!r}) to train on the file"
-        raise TrainingError(f"{message}, or [{corpus!r}] to train on these few characters")
     single = os.PathLike, str, bytes, bytearray, memoryview
     items: Iterator[object]
     if isinstance(corpus, single):
@@ -34,39 +38,49 @@ def count_into(
     else:
         kind = type(corpus).__name__
         raise TypeError(f"the corpus must be a path, a text, or an iterable of paths or texts, not {kind}")
-    first = next(items, None)
+    first = next(items, _NOTHING)
+    if isinstance(first, str) and _is_a_name(first):
+        what = "the corpus" if isinstance(corpus, str) else "the first document"
+        message = f"{what} is a str that names an existing file or folder: pass Path({first!r}) to train on a file"
+        raise TrainingError(f"{message}, or {first.encode()!r} to train on these few characters")
     if isinstance(first, os.PathLike):
-        _count_files(counts, [first, *items], num_threads, progress)
-    elif first is not None:
-        _count_documents(counts, _chain(first, items), num_threads, progress)
+        _count_files(trainer, [first, *items])
+    elif first is not _NOTHING:
+        _count_documents(trainer, itertools.chain([first], items))
 
 
-def _names_a_file(text: str) -> bool:
-    return 0 < len(text) < 4096 and "\0" not in text and "\n" not in text and Path(text).is_file()
+def _is_a_name(text: str) -> bool:
+    # N.B. `Path.exists` raises where the text is too long for a name, or lies in a folder that may not be read.
+    return 0 < len(text) < 4096 and os.path.exists(text)  # noqa: PTH110
 
 
-def _chain(first: object, rest: Iterator[object]) -> Iterator[object]:
-    yield first
-    yield from rest
-
-
-def _count_files(counts: _core.Counts, paths: list[object], num_threads: int | None, progress: Progress | None) -> None:
-    sizes = []
+def _count_files(trainer: _core.Trainer, paths: list[object]) -> None:
+    files: list[tuple[str, int | None]] = []
     for index, path in enumerate(paths):
         if not isinstance(path, os.PathLike):
             raise TypeError(f"item {index} of the corpus is a {type(path).__name__}, but the items before are paths")
-        sizes.append(Path(path).stat().st_size)
-    before = 0
-    for path, size in zip(paths, sizes, strict=True):
-        counts.add_file(os.fspath(path), num_threads, progress, before, sum(sizes))  # type: ignore[call-overload]
-        before += size
+        status = os.stat(path)  # noqa: PTH116
+        # What is no regular file, such as a pipe, has no size before it is read.
+        files.append((os.fsdecode(path), status.st_size if stat.S_ISREG(status.st_mode) else None))
+    sizes = [size for _, size in files if size is not None]
+    total = sum(sizes) if len(sizes) == len(files) else None
+    batch: list[bytes] = []
+    n_batch = 0
+    for name, size in files:
+        if size is None or size >= LARGE_BYTES:
+            trainer.add_file(name, total)
+            continue
+        batch.append(Path(name).read_bytes())
+        n_batch += len(batch[-1])
+        if n_batch >= BATCH_BYTES:
+            trainer.add_documents(batch, 0, total)
+            batch, n_batch = [], 0
+    trainer.add_documents(batch, 0, total)
 
 
-def _count_documents(
-    counts: _core.Counts, documents: Iterator[object], num_threads: int | None, progress: Progress | None
-) -> None:
+def _count_documents(trainer: _core.Trainer, documents: Iterator[object]) -> None:
     batch: list[str | bytes] = []
-    n_batch, before, index = 0, 0, -1
+    n_batch, index = 0, -1
     for index, document in enumerate(documents):
         if isinstance(document, str | bytes):
             batch.append(document)
@@ -77,7 +91,6 @@ def _count_documents(
             raise TypeError(f"document {index} of the corpus is a {kind}, not str or bytes")
         n_batch += len(document)
         if n_batch >= BATCH_BYTES:
-            counts.add_documents(batch, index + 1 - len(batch), num_threads, progress, before)
-            before += n_batch
+            trainer.add_documents(batch, index + 1 - len(batch), None)
             batch, n_batch = [], 0
-    counts.add_documents(batch, index + 1 - len(batch), num_threads, progress, before)
+    trainer.add_documents(batch, index + 1 - len(batch), None)

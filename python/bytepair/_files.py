@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,14 +30,38 @@ def read(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
+def target(path: Path) -> Path:
+    """Return the file that writing to `path` replaces, which is another one where `path` is a symbolic link.
+
+    Raises
+    ------
+    OSError
+        It exists and is no regular file: a folder, a pipe or a device cannot be replaced.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        mode = real.stat().st_mode
+    except FileNotFoundError:
+        return real
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file, so it cannot be replaced", os.fspath(path))
+    return real
+
+
 def write(files: Mapping[Path, str]) -> None:
     """Write text files so that each is, at any moment, the old one or the whole new one.
 
-    Each is written and flushed under another name in its folder, and takes its own name only when all are complete.
+    Each is written and flushed under another name in its folder, and takes its own name only when all are complete. A
+    crash between two of the names leaves some files new and some old, but none cut off.
     """
+    import tempfile
+
+    targets = [(target(path), text) for path, text in files.items()]
     parts: list[tuple[str, Path]] = []
     try:
-        for path, text in files.items():
+        for path, text in targets:
             handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
             parts.append((part, path))
             with open(handle, "w", encoding="utf-8", newline="\n") as file:

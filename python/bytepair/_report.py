@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
+class TrainingReport(NamedTuple):
     """What a training run found.
 
     Attributes
@@ -38,6 +37,11 @@ class TrainingReport:
         float
             Bytes of the corpus for each of its tokens.
 
+        Raises
+        ------
+        IndexError
+            `n_merges` is negative, or more than were learned.
+
         Examples
         --------
         >>> import bytepair
@@ -45,4 +49,6 @@ class TrainingReport:
         >>> [report.bytes_per_token(k) for k in range(len(report.n_tokens))]
         [1.0, 2.0, 4.0]
         """
+        if not 0 <= n_merges < len(self.n_tokens):
+            raise IndexError(f"n_merges={n_merges} is not in 0..{len(self.n_tokens) - 1}, the merges that were learned")
         return self.n_bytes / self.n_tokens[n_merges]

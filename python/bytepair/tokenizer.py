@@ -5,12 +5,12 @@ Encoding, decoding and counting are inherited from the compiled part; training a
 
 from __future__ import annotations
 
-import difflib
-import hashlib
+import errno
+import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from bytepair import _core, _corpus, _files
 from bytepair._report import TrainingReport
@@ -54,7 +54,7 @@ class Tokenizer(_core.Tokenizer):
     VocabularyError
         `vocab` is no bijection, lacks a byte, or a merge does not make a token.
     SpecialTokenError
-        A special token is empty, there twice, or made by merges too.
+        A special token is empty, there twice, a single byte, or made by merges too.
     PatternError
         The pattern is malformed or cannot be run exactly.
 
@@ -78,17 +78,26 @@ class Tokenizer(_core.Tokenizer):
         merges: Iterable[tuple[bytes, bytes]],
         *,
         pattern: Pattern,
-        special_tokens: Iterable[str] = (),
+        special_tokens: Iterable[str] | None = (),
     ) -> Tokenizer:
-        tokens = dict(vocab)
         names = _special_names(special_tokens)
+        tokens = {token_id: _bytes(token, f"token {token_id}") for token_id, token in dict(vocab).items()}
+        pairs = [_pair(pair, index) for index, pair in enumerate(merges)]
         known = {token: token_id for token_id, token in tokens.items()}
-        numbered = [(name, known.get(name.encode())) for name in names]
-        for name, token_id in numbered:
-            if token_id is not None and len(name.encode()) > 1:
-                # What is declared special is no longer an ordinary token: text must not make it by merging.
-                del tokens[token_id]
-        pairs = [(bytes(left), bytes(right)) for left, right in merges]
+        _refuse_bytes(names, known)
+        made = {left + right: (left, right) for left, right in pairs}
+        numbered = []
+        for name in names:
+            token = name.encode()
+            if token in made:
+                left, right = made[token]
+                raise SpecialTokenError(
+                    f"special token {name!r} is also what the merge {left!r}, {right!r} makes", name
+                )
+            # What is declared special is no longer an ordinary token: text must not make it by merging.
+            numbered.append((name, known.get(token)))
+            if token in known:
+                del tokens[known[token]]
         return cls._from_engine(_core.Engine.from_vocab(list(tokens.items()), pairs, pattern, numbered))
 
     @classmethod
@@ -104,7 +113,7 @@ class Tokenizer(_core.Tokenizer):
         vocab_size: int = 50_257,
         *,
         pattern: Pattern = "gpt2",
-        special_tokens: Iterable[str] = ("<|endoftext|>",),
+        special_tokens: Iterable[str] | None = ("<|endoftext|>",),
         tie: Tie = "hf",
         min_frequency: int = 1,
         max_token_length: int | None = None,
@@ -120,7 +129,8 @@ class Tokenizer(_core.Tokenizer):
         Parameters
         ----------
         corpus : path, list of paths, str, bytes, or iterable of str or bytes
-            Files, one document, or documents. A path is an :class:`os.PathLike`; a `str` is always a text.
+            Files, one document, or documents; each file is one. A path is an :class:`os.PathLike`; a `str` is always a
+            text, and refused where it comes first and names a file or folder.
         vocab_size : int, default 50_257
             Tokens in all: 256 bytes, merges and special tokens.
         pattern : str or sequence of str, default "gpt2"
@@ -133,12 +143,13 @@ class Tokenizer(_core.Tokenizer):
         min_frequency : int, default 1
             Pairs that occur less often are not merged.
         max_token_length : int, optional
-            The longest token, in bytes.
+            The longest token, in bytes, this length included.
         num_threads : int, optional
             Threads to count with; by default one for each processor.
         progress : callable, optional
             Called about ten times a second with the stage ("counting" or "merging"), what is done and the total, in
-            bytes or merges; the total is None where it is not known. What it raises ends the training.
+            bytes or merges, and at the end of each; the total is None where it is not known. What it raises ends the
+            training.
 
         Returns
         -------
@@ -158,22 +169,42 @@ class Tokenizer(_core.Tokenizer):
         -----
         O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens.
 
+        With `tie="hf"` the merges are those of Hugging Face's trainer, but not with `max_token_length`: there, the
+        limit itself is too long, and only pairs that a merge newly forms are held to it.
+
         Examples
         --------
         >>> tokenizer = Tokenizer.train(["low low low lower newest widest"], vocab_size=260)
         >>> tokenizer.merges
         [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
-        if not isinstance(vocab_size, int):
-            raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}")
+        try:
+            vocab_size = operator.index(vocab_size)
+        except TypeError:
+            raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}") from None
         names = _special_names(special_tokens)
+        _refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
         n_merges = vocab_size - 256 - len(names)
         if n_merges < 0:
             message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
             raise TrainingError(f"{message} at least {256 + len(names)}")
-        counts = _core.Counts(pattern, names)
-        _corpus.count_into(counts, corpus, num_threads, progress)
-        engine, report = counts.train(n_merges, tie, min_frequency, max_token_length, progress)
+        if vocab_size > 2**24:
+            raise TrainingError(f"vocab_size={vocab_size} is too large: a vocabulary has at most 2**24 tokens")
+        if max_token_length == 0:
+            raise TrainingError("max_token_length is 0, but a token has a byte at least")
+        # All arguments are checked before the corpus is read.
+        trainer = _core.Trainer(
+            pattern,
+            names,
+            max_merges=n_merges,
+            tie=tie,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            num_threads=num_threads,
+            progress=progress,
+        )
+        _corpus.count_into(trainer, corpus)
+        engine, report = trainer.train()
         tokenizer = cls._from_engine(engine)
         tokenizer._training_report = TrainingReport(**report)
         return tokenizer
@@ -207,6 +238,8 @@ class Tokenizer(_core.Tokenizer):
         """
         engine = _core.Engine.builtin(name)
         if engine is None:
+            import difflib
+
             names = _core.Engine.builtin_names()
             near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
@@ -255,8 +288,10 @@ class Tokenizer(_core.Tokenizer):
         data = _files.read(path)
         format_ = _core.sniff(data)
         if format_ == "tokenizer.json":
-            return cls.from_huggingface(path)
+            return cls._from_file(lambda: _core.Engine.from_huggingface(data), path)
         if format_ == "tiktoken":
+            import hashlib
+
             name = _PUBLISHED_RANKS.get(hashlib.sha256(data).hexdigest())
             if name is not None:
                 return cls.from_pretrained(name)
@@ -273,7 +308,7 @@ class Tokenizer(_core.Tokenizer):
         path: str | os.PathLike[str],
         *,
         pattern: Pattern,
-        special_tokens: Mapping[str, int] | Iterable[str] = (),
+        special_tokens: Mapping[str, int] | Iterable[str] | None = (),
     ) -> Tokenizer:
         """Read a rank file: one line for each token, its bytes in base64 and its rank, which is its id.
 
@@ -310,7 +345,7 @@ class Tokenizer(_core.Tokenizer):
         merges: str | os.PathLike[str],
         *,
         pattern: Pattern = "gpt2",
-        special_tokens: Iterable[str] = (),
+        special_tokens: Iterable[str] | None = (),
     ) -> Tokenizer:
         """Read `vocab.json` and `merges.txt`, as GPT-2 was published.
 
@@ -335,9 +370,15 @@ class Tokenizer(_core.Tokenizer):
         map_data = _files.read(special_map) if special_map.exists() else None
         names = _special_names(special_tokens)
         vocab_data, merges_data = _files.read(vocab), _files.read(merges)
-        return cls._from_file(
-            lambda: _core.Engine.from_gpt2(vocab_data, merges_data, map_data, names, pattern), Path(vocab).parent
-        )
+        try:
+            return cls._from_file(
+                lambda: _core.Engine.from_gpt2(vocab_data, merges_data, map_data, names, pattern), Path(vocab).parent
+            )
+        except FormatError as error:
+            # The location begins with what the file is called by the format, which need not be its name here.
+            named = {"merges.txt": merges, "special_tokens_map.json": special_map}
+            at = (path for name, path in named.items() if error.location.startswith(name))
+            raise error.within(next(at, vocab)) from None
 
     @classmethod
     def from_huggingface(cls, source: str | os.PathLike[str]) -> Tokenizer:
@@ -376,42 +417,61 @@ class Tokenizer(_core.Tokenizer):
             raise
 
     def save(self, path: str | os.PathLike[str], format: Format | None = None) -> None:
-        """Write the tokenizer to a file: the old file or the whole new one is there, never a part.
+        """Write the tokenizer to a file, or for GPT-2's format to three.
+
+        Each file is, at any moment, the old one or the whole new one, never a part. Several take their names only when
+        all of them are complete on disk; a crash at that moment may leave some of them new and some old. Through a
+        symbolic link, the file that it leads to is replaced.
 
         Parameters
         ----------
         path : path
         format : {"tokenizer.json", "tiktoken", "gpt2"}, optional
-            By default the suffix decides: `.json` or `.tiktoken`. "gpt2" writes `vocab.json` and `merges.txt`, and
-            `special_tokens_map.json` where there are special tokens, into the folder `path`. A `.tiktoken` file does
-            not hold the pattern or the special tokens.
+            By default the suffix decides: `.json` or `.tiktoken`. "gpt2" writes `vocab.json`, `merges.txt` and
+            `special_tokens_map.json` into the folder `path`. A `.tiktoken` file does not hold the pattern or the
+            special tokens.
 
         Raises
         ------
         FormatError
-            The format cannot express this tokenizer; nothing is written.
+            The format cannot express this tokenizer, or the folder holds a `tokenizer.json`, which `load` would read
+            instead; nothing is written.
         OSError
-            The file cannot be written; the old one is untouched.
+            A file cannot be written, or is a folder, a pipe or a device; the old ones are untouched.
         ValueError
             The format is not known and the suffix does not tell.
         """
         path = Path(path)
+        files = self._files_for(path, format)
+        if len(files) > 1:
+            path.mkdir(exist_ok=True)
+        _files.write(files)
+
+    def _files_for(self, path: Path, format: Format | None) -> dict[Path, str]:
+        """Return the texts that `save` writes, by path, where nothing forbids writing them."""
         by_suffix: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
         wanted = by_suffix.get(path.suffix) if format is None else format
         if wanted == "tokenizer.json":
-            _files.write({path: self._to_huggingface()})
+            files = {path: self._to_huggingface()}
         elif wanted == "tiktoken":
-            _files.write({path: self._to_tiktoken()})
+            files = {path: self._to_tiktoken()}
         elif wanted == "gpt2":
             vocab, merges, special_map = self._to_gpt2()
-            files = {path / "vocab.json": vocab, path / "merges.txt": merges}
-            if special_map is not None:
-                files[path / "special_tokens_map.json"] = special_map
-            path.mkdir(exist_ok=True)
-            _files.write(files)
+            if (path / "tokenizer.json").exists():
+                message = "load would read this file, and not GPT-2's beside it; remove it, or save to another folder"
+                raise FormatError(message).within(path / "tokenizer.json")
+            # A map without tokens, so that none stays that another tokenizer left there.
+            names = ("vocab.json", "merges.txt", "special_tokens_map.json")
+            files = dict(zip((path / name for name in names), (vocab, merges, special_map or "{}"), strict=True))
         else:
             message = f"cannot tell the format of {os.fspath(path)!r}: end it in .json or .tiktoken, or pass format="
             raise ValueError(f"{message} 'tokenizer.json', 'tiktoken' or 'gpt2'")
+        folder = path.parent if wanted == "gpt2" else _files.target(path).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder", os.fspath(folder))
+        for file in files:
+            _files.target(file)
+        return files
 
     def encode_to_numpy(
         self,
@@ -428,13 +488,14 @@ class Tokenizer(_core.Tokenizer):
         ----------
         text : str or bytes-like
         dtype : {"uint16", "uint32", "int32", "int64"}, default "uint32"
+            The name, or NumPy's type or dtype of this name.
         allowed_special, disallowed_special, errors
             As for `encode`.
 
         Returns
         -------
         numpy.ndarray of shape (n_tokens,)
-            It owns its memory and may be written to.
+            It may be written to and is shared with nothing.
 
         Raises
         ------
@@ -454,10 +515,11 @@ class Tokenizer(_core.Tokenizer):
         """
         import numpy as np
 
+        name = _dtype_name(dtype)
         buffer = self._encode_to_buffer(
-            text, dtype, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
+            text, name, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
         )
-        return np.frombuffer(buffer, dtype=dtype)
+        return np.frombuffer(buffer, dtype=name)
 
     def encode_batch_to_numpy(
         self,
@@ -500,15 +562,16 @@ class Tokenizer(_core.Tokenizer):
         """
         import numpy as np
 
+        name = _dtype_name(dtype)
         ids, offsets = self._encode_batch_to_buffers(
             texts,
-            dtype,
+            name,
             num_threads=num_threads,
             allowed_special=allowed_special,
             disallowed_special=disallowed_special,
             errors=errors,
         )
-        return np.frombuffer(ids, dtype=dtype), np.frombuffer(offsets, dtype=np.int64)
+        return np.frombuffer(ids, dtype=name), np.frombuffer(offsets, dtype=np.int64)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _core.Tokenizer):
@@ -517,6 +580,12 @@ class Tokenizer(_core.Tokenizer):
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> tuple[Callable[..., Tokenizer], tuple[type[Tokenizer], str | bytes]]:
         # A vocabulary that comes with the package pickles as its name, any other as its canonical form.
@@ -534,23 +603,65 @@ def _restore(cls: type[Tokenizer], state: str | bytes) -> Tokenizer:
     return cls._from_engine(_core.Engine.from_form(state))
 
 
-def _special_names(special_tokens: Iterable[str]) -> list[str]:
-    """Check names of special tokens: strings, none empty or there twice."""
+def _special_names(special_tokens: Iterable[str] | None, *, mapping: bool = False) -> list[str]:
+    """Check names of special tokens: strings in an order that is theirs, none empty or there twice."""
+    if special_tokens is None:
+        return []
     if isinstance(special_tokens, str):
         raise TypeError(f"special_tokens must be an iterable of str; pass [{special_tokens!r}]")
-    names = list(special_tokens)
-    for name in names:
+    if isinstance(special_tokens, set | frozenset):
+        raise TypeError("special_tokens is a set, but their order decides their ids; pass a list")
+    if isinstance(special_tokens, Mapping) and not mapping:
+        raise TypeError("special_tokens is a mapping, but their order decides their ids here; pass a list")
+    names: dict[str, None] = {}
+    for name in special_tokens:
         if not isinstance(name, str):
             raise TypeError(f"a special token must be a str, not {type(name).__name__}")
         if not name:
             raise SpecialTokenError("a special token is empty; it would match everywhere", name)
-        if names.count(name) > 1:
+        if name in names:
             raise SpecialTokenError(f"special token {name!r} is given twice", name)
-    return names
+        names[name] = None
+    return list(names)
 
 
-def _numbered(special_tokens: Mapping[str, int] | Iterable[str]) -> list[tuple[str, int | None]]:
-    names = _special_names(special_tokens)
+def _refuse_bytes(names: list[str], known: Mapping[bytes, int]) -> None:
+    """Refuse special tokens of one byte: every byte is an ordinary token."""
+    for name in names:
+        token = name.encode()
+        if len(token) == 1 and token in known:
+            raise SpecialTokenError(f"special token {name!r} is also the ordinary token {known[token]}, a byte", name)
+
+
+def _numbered(special_tokens: Mapping[str, int] | Iterable[str] | None) -> list[tuple[str, int | None]]:
+    names = _special_names(special_tokens, mapping=True)
     if isinstance(special_tokens, Mapping):
         return [(name, special_tokens[name]) for name in names]
     return [(name, None) for name in names]
+
+
+def _pair(pair: object, index: int) -> tuple[bytes, bytes]:
+    if isinstance(pair, str | bytes) or not isinstance(pair, Iterable) or len(parts := list(pair)) != 2:
+        raise TypeError(f"merge {index} must be a pair of bytes, not {pair!r:.80}")
+    left, right = parts
+    return _bytes(left, f"the left part of merge {index}"), _bytes(right, f"the right part of merge {index}")
+
+
+def _bytes(token: object, what: str) -> bytes:
+    if isinstance(token, bytes):
+        return token
+    if isinstance(token, bytearray | memoryview):
+        return bytes(token)
+    raise TypeError(f"{what} must be bytes, not {type(token).__name__}")
+
+
+def _dtype_name(dtype: Dtype) -> str:
+    if isinstance(dtype, str):
+        return dtype
+    import numpy as np
+
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be 'uint16', 'uint32', 'int32' or 'int64', not {dtype!r:.80}") from None
+    return known.name if known.isnative else known.str

@@ -6,6 +6,7 @@ Exit codes: 0, 1 where the work failed, 2 where the arguments are wrong, 130 aft
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if sys.stdout is None:
+            raise OSError("stdout is closed")
         code: int = _VERBS[options.verb].run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -46,9 +49,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (bytepair.BytepairError, OSError, UnicodeError, MemoryError, OverflowError, ValueError) as error:
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        print(f"bytepair {options.verb}: {error or type(error).__name__}{notes}", file=sys.stderr)
-        return 1
+        return _failed(f"bytepair {options.verb}: {error or type(error).__name__}{notes}")
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        return _failed(f"bytepair {options.verb}: {what} (this is a defect of bytepair, please report it)")
     return code
+
+
+def _failed(message: str) -> int:
+    print(" ".join(message.splitlines()), file=sys.stderr)
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # A full disk: Python would complain once more when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

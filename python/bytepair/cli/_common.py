@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import glob
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
 
 def load_tokenizer(name: str) -> Tokenizer:
     """Return the tokenizer in a file or folder, or the built-in one of this name."""
-    if Path(name).exists():
+    if os.path.exists(name):  # noqa: PTH110
         return Tokenizer.load(name)
     if "/" in name or name.endswith((".json", ".tiktoken")):
         raise FileNotFoundError(f"there is no file {name}")
@@ -52,9 +53,9 @@ def expand(patterns: Sequence[str]) -> list[str]:
     """Return the files that paths and globs name, in order; a folder or a glob without files is an error."""
     files: list[str] = []
     for pattern in patterns:
-        if pattern == STDIN or Path(pattern).is_file():
+        if pattern == STDIN or (os.path.exists(pattern) and not Path(pattern).is_dir()):  # noqa: PTH110
             files.append(pattern)
-        elif Path(pattern).is_dir():
+        elif os.path.isdir(pattern):  # noqa: PTH112
             raise IsADirectoryError(f"{pattern} is a folder; pass a glob such as '{pattern.rstrip('/')}/**/*.txt'")
         else:
             found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
@@ -67,7 +68,17 @@ def expand(patterns: Sequence[str]) -> list[str]:
 def read_inputs(patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each input."""
     for name in expand(patterns):
-        yield name, sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        if name == STDIN:
+            check_stdin()
+            yield name, sys.stdin.buffer.read()
+        else:
+            yield name, Path(name).read_bytes()
+
+
+def check_stdin() -> None:
+    """Raise where there is no stdin to read."""
+    if sys.stdin is None:
+        raise fail("stdin is closed; name the files to read")
 
 
 def print_json(value: object) -> None:
@@ -94,7 +105,7 @@ def show_bytes(token: bytes) -> str:
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Progress | None]:
     """Lend a progress callback that draws a bar with rate and time left; None where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich import progress as bars

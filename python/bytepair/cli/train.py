@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,17 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     output = Path(options.output)
-    format_: Format | None = None if output.suffix in {".json", ".tiktoken"} else "gpt2"
-    names = _common.expand(options.files)
-    corpus: Iterable[os.PathLike[str]] | bytes
-    corpus = sys.stdin.buffer.read() if names == [_common.STDIN] else [_path(name) for name in names]
+    special_tokens = options.special_token or ["<|endoftext|>"]
+    format_ = _checked_format(output, options.pattern, special_tokens)
+    corpus = [_path(name) for name in _common.expand(options.files)]
     started = time.perf_counter()
     with _common.progress_bar() as progress:
         tokenizer = Tokenizer.train(
             corpus,
             options.vocab_size,
             pattern=options.pattern,
-            special_tokens=options.special_token or ("<|endoftext|>",),
+            special_tokens=special_tokens,
             tie=options.tie,
             min_frequency=options.min_frequency,
             max_token_length=options.max_token_length,
@@ -88,5 +84,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _checked_format(output: Path, pattern: str, special_tokens: list[str]) -> Format:
+    """Return the format to save in, after all that can be checked of saving: it comes after minutes of training."""
+    known: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
+    if output.suffix and output.suffix not in known and not output.is_dir():
+        raise _common.fail(f"{output} must end in .json or .tiktoken, or have no suffix: a folder for GPT-2's files")
+    format_ = known.get(output.suffix, "gpt2")
+    vocab = {byte: bytes([byte]) for byte in range(256)}
+    Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens)._files_for(output, format_)
+    return format_
+
+
 def _path(name: str) -> Path:
-    return Path("/dev/stdin") if name == _common.STDIN else Path(name)
+    if name != _common.STDIN:
+        return Path(name)
+    _common.check_stdin()
+    return Path("/dev/stdin")

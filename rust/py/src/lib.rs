@@ -9,6 +9,10 @@ mod train;
 /// The compiled part of bytepair.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    /// The version of the package, which is that of the crate.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
     /// The Unicode version of the character classes that text is split by.
     #[pymodule_export]
     const UNICODE_VERSION: &str = bytepair_core::unicode::UNICODE_VERSION;
@@ -18,5 +22,5 @@ mod _core {
     #[pymodule_export]
     use crate::tokenizer::PyTokenizer;
     #[pymodule_export]
-    use crate::train::Counts;
+    use crate::train::Trainer;
 }

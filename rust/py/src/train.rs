@@ -1,5 +1,6 @@
 //! Counting and training, with progress and Ctrl-C.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -18,46 +19,77 @@ use crate::tokenizer::threads;
 /// How often a program that watches hears of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// The pretokens of a corpus and how often each occurs.
+/// One training run: its options, checked before anything is read, and what is counted so far.
 #[pyclass(frozen, module = "bytepair._core")]
-pub(crate) struct Counts {
-    counts: Mutex<train::Counts>,
+pub(crate) struct Trainer {
+    options: TrainOptions,
+    num_threads: Option<NonZero<usize>>,
+    progress: Option<Py<PyAny>>,
+    counted: Mutex<Counted>,
+}
+
+/// The pretokens of a corpus, and what is known of the counting.
+struct Counted {
+    counts: train::Counts,
+    heard: Heard,
+    /// The bytes of the whole corpus, where they are known.
+    total: Option<u64>,
+}
+
+/// What is done of a stage, and what of it a program that watches has heard.
+#[derive(Default)]
+struct Heard {
+    done: u64,
+    last: Option<(u64, Instant)>,
 }
 
 /// Answers Ctrl-C and reports progress while the core works without the GIL.
 struct Watch<'a> {
     callback: Option<&'a Py<PyAny>>,
-    /// What was done before this piece of work, and what all pieces come to; `None` where this is all of it.
-    piece: Option<(u64, Option<u64>)>,
-    reported: Option<Instant>,
+    total: Option<u64>,
+    /// What was done of the stage before this piece of work.
+    before: u64,
+    heard: &'a mut Heard,
     /// What the caller is to see instead of the core's "interrupted".
     raised: Option<PyErr>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(callback: Option<&'a Py<PyAny>>, piece: Option<(u64, Option<u64>)>) -> Self {
-        Self { callback, piece, reported: None, raised: None }
+    fn new(callback: Option<&'a Py<PyAny>>, total: Option<u64>, heard: &'a mut Heard) -> Self {
+        Self { callback, total, before: heard.done, heard, raised: None }
     }
 
     fn poll(&mut self, progress: Progress) -> bytepair_core::Result<()> {
+        self.heard.done = self.before + progress.done;
         let asked = Python::attach(|py| {
             py.check_signals()?;
-            let Some(callback) = self.callback else { return Ok(()) };
-            if self.reported.is_some_and(|reported| reported.elapsed() < REPORT_EVERY) {
-                return Ok(());
-            }
-            self.reported = Some(Instant::now());
-            let stage = match progress.stage {
-                Stage::Counting => "counting",
-                Stage::Merging => "merging",
-            };
-            let (before, total) = self.piece.unwrap_or((0, progress.total));
-            callback.call1(py, (stage, before + progress.done, total)).map(drop)
+            // The end of a stage is told at once: there is no later report to tell it.
+            let at_end = self.total == Some(self.heard.done);
+            let recent =
+                |(done, at): (u64, Instant)| at.elapsed() < REPORT_EVERY && (!at_end || done == self.heard.done);
+            if self.heard.last.is_some_and(recent) { Ok(()) } else { self.tell(py, progress.stage) }
         });
         asked.map_err(|error| {
             self.raised = Some(error);
             Error::interrupted()
         })
+    }
+
+    /// Reports where the work stands.
+    fn tell(&mut self, py: Python<'_>, stage: Stage) -> PyResult<()> {
+        let Some(callback) = self.callback else { return Ok(()) };
+        self.heard.last = Some((self.heard.done, Instant::now()));
+        let stage = match stage {
+            Stage::Counting => "counting",
+            Stage::Merging => "merging",
+        };
+        callback.call1(py, (stage, self.heard.done, self.total)).map(drop)
+    }
+
+    /// Ends a stage: reports where it ended, unless that was the last report.
+    fn end(mut self, py: Python<'_>, stage: Stage) -> PyResult<()> {
+        let told = self.heard.last.is_some_and(|(done, _)| done == self.heard.done);
+        if told { Ok(()) } else { self.tell(py, stage) }
     }
 
     /// Runs work that polls this watch.
@@ -75,72 +107,65 @@ impl<'a> Watch<'a> {
 }
 
 #[pymethods]
-impl Counts {
+impl Trainer {
     #[new]
-    fn new(pattern: &Bound<'_, PyAny>, special_tokens: Vec<String>) -> PyResult<Self> {
-        let pretokenizer = convert::pattern(pattern)?;
-        let counts = train::Counts::new(pretokenizer, special_tokens).map_err(|error| to_python(&error))?;
-        Ok(Self { counts: Mutex::new(counts) })
-    }
-
-    /// Count documents; `first` is the index of the first in the corpus, for what goes wrong, and `before` the bytes
-    /// counted before, for progress.
-    fn add_documents(
-        &self,
-        documents: &Bound<'_, PyAny>,
-        first: usize,
-        num_threads: Option<usize>,
-        progress: Option<Py<PyAny>>,
-        before: u64,
-    ) -> PyResult<()> {
-        let num_threads = threads(num_threads)?;
-        let items = convert::items(documents)?;
-        let texts = convert::texts(&items, Surrogates::Strict, first)?;
-        let slices: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-        let counts = &mut *self.lock()?;
-        Watch::new(progress.as_ref(), Some((before, None)))
-            .run(documents.py(), |checkpoint| counts.add_documents(&slices, num_threads, checkpoint))
-    }
-
-    /// Count a file, read in blocks; for progress, `before` are the bytes of the files before and `total` those of all.
-    fn add_file(
-        &self,
-        py: Python<'_>,
-        path: PathBuf,
-        num_threads: Option<usize>,
-        progress: Option<Py<PyAny>>,
-        before: u64,
-        total: Option<u64>,
-    ) -> PyResult<()> {
-        let num_threads = threads(num_threads)?;
-        let counts = &mut *self.lock()?;
-        Watch::new(progress.as_ref(), Some((before, total)))
-            .run(py, |checkpoint| counts.add_file(&path, num_threads, checkpoint))
-    }
-
-    /// Learn merges: the tokenizer and the fields of its `TrainingReport`.
-    fn train<'py>(
-        &self,
-        py: Python<'py>,
+    #[pyo3(signature = (pattern, special_tokens, *, max_merges, tie, min_frequency, max_token_length, num_threads, progress))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn new(
+        pattern: &Bound<'_, PyAny>,
+        special_tokens: Vec<String>,
         max_merges: usize,
         tie: &str,
         min_frequency: u64,
         max_token_length: Option<usize>,
+        num_threads: Option<usize>,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Engine, Bound<'py, PyDict>)> {
+    ) -> PyResult<Self> {
         let tie = match tie {
             "hf" => Tie::HuggingFace,
             "id" => Tie::Id,
             "bytes" => Tie::Bytes,
             other => return Err(PyValueError::new_err(format!("tie must be 'hf', 'id' or 'bytes', not {other:?}"))),
         };
-        let options = TrainOptions { max_merges, tie, min_frequency, max_token_length };
-        let counts = &*self.lock()?;
-        let (trained, engine) = Watch::new(progress.as_ref(), None).run(py, |checkpoint| {
-            let trained = train::train(counts, &options, checkpoint)?;
+        let pretokenizer = convert::pattern(pattern)?;
+        let counts = train::Counts::new(pretokenizer, special_tokens).map_err(|error| to_python(&error))?;
+        Ok(Self {
+            options: TrainOptions { max_merges, tie, min_frequency, max_token_length },
+            num_threads: threads(num_threads)?,
+            progress,
+            counted: Mutex::new(Counted { counts, heard: Heard::default(), total: None }),
+        })
+    }
+
+    /// Count documents; `first` is the index of the first in the corpus, for what goes wrong, and `total` the bytes of
+    /// the whole corpus, for progress.
+    fn add_documents(&self, documents: &Bound<'_, PyAny>, first: usize, total: Option<u64>) -> PyResult<()> {
+        let items = convert::items(documents)?;
+        let texts = convert::texts(&items, Surrogates::Strict, first)?;
+        let slices: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
+        self.count(documents.py(), total, |counts, checkpoint| {
+            counts.add_documents(&slices, self.num_threads, checkpoint)
+        })
+    }
+
+    /// Count a file as one document, read in blocks.
+    fn add_file(&self, py: Python<'_>, path: PathBuf, total: Option<u64>) -> PyResult<()> {
+        self.count(py, total, |counts, checkpoint| counts.add_file(&path, self.num_threads, checkpoint))
+    }
+
+    /// Learn merges: the tokenizer and the fields of its `TrainingReport`.
+    fn train<'py>(&self, py: Python<'py>) -> PyResult<(Engine, Bound<'py, PyDict>)> {
+        let Counted { counts, heard, total } = &mut *self.lock()?;
+        Watch::new(self.progress.as_ref(), *total, heard).end(py, Stage::Counting)?;
+        let total = u64::try_from(self.options.max_merges).ok();
+        let heard = &mut Heard::default();
+        let (trained, engine) = Watch::new(self.progress.as_ref(), total, heard).run(py, |checkpoint| {
+            let trained = train::train(counts, &self.options, checkpoint)?;
             let definition = trained.definition(counts.pretokenizer(), counts.special_tokens())?;
             Ok((trained, Engine(Arc::new(Tokenizer::new(definition)?))))
         })?;
+        heard.done = trained.merges().len().try_into().unwrap_or(u64::MAX);
+        Watch::new(self.progress.as_ref(), total, heard).end(py, Stage::Merging)?;
         let report = PyDict::new(py);
         report.set_item("stop_reason", trained.stop().to_string())?;
         report.set_item("n_documents", counts.n_documents())?;
@@ -152,8 +177,20 @@ impl Counts {
     }
 }
 
-impl Counts {
-    fn lock(&self) -> PyResult<MutexGuard<'_, train::Counts>> {
-        self.counts.try_lock().map_err(|_| PyRuntimeError::new_err("these counts are in use by another thread"))
+impl Trainer {
+    fn count(
+        &self,
+        py: Python<'_>,
+        total: Option<u64>,
+        add: impl FnOnce(&mut train::Counts, train::Checkpoint<'_>) -> bytepair_core::Result<()> + Send,
+    ) -> PyResult<()> {
+        let counted = &mut *self.lock()?;
+        counted.total = total;
+        let counts = &mut counted.counts;
+        Watch::new(self.progress.as_ref(), total, &mut counted.heard).run(py, |checkpoint| add(counts, checkpoint))
+    }
+
+    fn lock(&self) -> PyResult<MutexGuard<'_, Counted>> {
+        self.counted.try_lock().map_err(|_| PyRuntimeError::new_err("this trainer is in use by another thread"))
     }
 }
