@@ -6,6 +6,7 @@
 mod added;
 pub mod canonical;
 mod merges;
+pub(crate) mod queue;
 mod rule;
 pub mod special;
 mod vocabulary;
