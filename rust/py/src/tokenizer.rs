@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Batch, ScratchPool, Tokenizer};
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
@@ -95,11 +95,9 @@ impl PyTokenizer {
         let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
         let bytes = convert::text(text, Surrogates::parse(errors)?)?;
         run(text.py(), bytes.len(), || {
-            disallowed.check_absent(&self.tokenizer, &bytes, &allowed)?;
-            // Text has three bytes a token or more; what this is short of, growing makes up for.
-            let mut ids = Vec::with_capacity(bytes.len() / 3);
-            let names = allowed.as_strs();
-            self.tokenizer.encode(&mut self.pool.lend(), &bytes, allowed.allowed(&names), &mut ids)?;
+            let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
+            let mut ids = Vec::new();
+            self.tokenizer.encode_with(&mut self.pool.lend(), &bytes, &specials, &mut ids)?;
             Ok(ids)
         })
     }
@@ -119,16 +117,12 @@ impl PyTokenizer {
         let items = convert::items(texts)?;
         let texts_bytes = convert::texts(&items, surrogates, 0)?;
         let slices: Vec<&[u8]> = texts_bytes.iter().map(AsRef::as_ref).collect();
-        for (index, text) in slices.iter().enumerate() {
-            disallowed
-                .check_absent(&self.tokenizer, text, &allowed)
-                .map_err(|error| convert::noted(texts.py(), to_python(&error), index))?;
-        }
         let n_bytes = slices.iter().map(|text| text.len()).sum();
-        let names = allowed.as_strs();
-        run(texts.py(), n_bytes, || {
-            self.tokenizer.encode_batch(&self.pool, &slices, allowed.allowed(&names), num_threads)
-        })
+        let batch = run(texts.py(), n_bytes, || {
+            let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
+            Ok(self.tokenizer.encode_batch_with(&self.pool, &slices, &specials, num_threads))
+        })?;
+        batch.map_err(|(index, error)| convert::noted(texts.py(), to_python(&error), index))
     }
 
     fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
@@ -407,7 +401,12 @@ impl PyTokenizer {
     fn decode_batch<'py>(&self, batch: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyList>> {
         let texts = PyList::empty(batch.py());
         for (index, ids) in batch.try_iter()?.enumerate() {
-            let text = self.decode(&ids?, errors).map_err(|error| convert::noted(batch.py(), error, index))?;
+            let ids = ids?;
+            if ids.is_instance_of::<PyInt>() {
+                let message = format!("the item at index {index} is an int, not a list of ids; pass [ids]");
+                return Err(PyTypeError::new_err(message));
+            }
+            let text = self.decode(&ids, errors).map_err(|error| convert::noted(batch.py(), error, index))?;
             texts.append(text)?;
         }
         Ok(texts)

@@ -3,8 +3,8 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::Vocabulary;
 use super::queue::{Made, merge_all};
+use super::{Vocabulary, shown};
 use crate::definition::MergeRule;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow};
@@ -65,7 +65,7 @@ impl<'v> Rule<'v> {
 pub(super) fn joined(vocabulary: &Vocabulary, left: TokenId, right: TokenId) -> std::result::Result<TokenId, String> {
     let part = |id: TokenId| vocabulary.token(id.get()).ok_or_else(|| format!("there is no token {id}"));
     let bytes = [part(left)?, part(right)?].concat();
-    vocabulary.ordinary_id(&bytes).ok_or_else(|| format!("\"{}\" is not a token", bytes.escape_ascii()))
+    vocabulary.ordinary_id(&bytes).ok_or_else(|| format!("{} is not a token", shown::bytes(&bytes)))
 }
 
 /// The length of a token as the merge table keeps it.
