@@ -15,16 +15,17 @@ RUST = ROOT / "rust" / "core" / "src"
 RUST_MAY_USE = {
     "error": {"ids"},
     "ids": set(),
+    "threads": set(),
     "unicode": set(),
     "pretokenize": {"ids", "error", "unicode"},
     "definition": {"ids", "error", "pretokenize"},
     "vocab": {"ids", "error", "definition"},
-    "encode": {"ids", "error", "definition", "pretokenize", "vocab"},
+    "encode": {"ids", "error", "threads", "definition", "pretokenize", "vocab"},
     "decode": {"ids", "error", "vocab"},
-    "train": {"ids", "error", "definition", "pretokenize", "vocab"},
+    "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab"},
     "builtin": {"error", "definition", "formats"},
-    "tokenizer": {"ids", "error", "definition", "pretokenize", "vocab", "encode", "decode", "formats"},
+    "tokenizer": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "encode", "decode", "formats"},
 }
 
 # Each Python module of the package, and the others that it may import.

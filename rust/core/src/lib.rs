@@ -19,6 +19,7 @@ mod error;
 pub mod formats;
 mod ids;
 pub mod pretokenize;
+mod threads;
 mod tokenizer;
 pub mod train;
 pub mod unicode;

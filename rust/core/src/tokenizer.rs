@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 use crate::formats::compact;
 use crate::ids::TokenId;
 use crate::pretokenize::Pretokenizer;
+use crate::threads::n_threads;
 use crate::vocab::canonical::normalise;
 use crate::vocab::special::Segment;
-use crate::vocab::{AddedTokens, Allowed, Vocabulary};
+use crate::vocab::{AddedTokens, Allowed, Specials, Vocabulary};
 
 /// A byte-level BPE tokenizer: immutable, shared between threads, equal by what it does.
 ///
@@ -155,8 +156,30 @@ impl Tokenizer {
     ///
     /// O(n) time for n bytes and a fixed vocabulary and pattern, whatever the text.
     pub fn encode(&self, scratch: &mut Scratch, text: &[u8], allowed: Allowed<'_>, out: &mut Vec<u32>) -> Result<()> {
-        let matcher = self.added.matcher(allowed)?;
-        let Some(matcher) = matcher else {
+        self.encode_with(scratch, text, &self.added.specials(allowed, Allowed::None)?, out)
+    }
+
+    /// [`encode`](Self::encode) for special tokens prepared once for many texts, some of which may be refused.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `text` contains one that is refused;
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where there is no room for about as many ids as there will be.
+    ///
+    /// # Complexity
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_with(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        specials: &Specials<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        specials.check(text)?;
+        // Text has three bytes a token or more; what this is short of, growing makes up for.
+        out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
+        let Some(matcher) = specials.found() else {
             self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
             return Ok(());
         };
@@ -187,32 +210,51 @@ impl Tokenizer {
         allowed: Allowed<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> Result<Batch> {
-        self.added.matcher(allowed)?;
+        let specials = self.added.specials(allowed, Allowed::None)?;
+        self.encode_batch_with(pool, texts, &specials, num_threads).map_err(|(_, error)| error)
+    }
+
+    /// [`encode_batch`](Self::encode_batch) for special tokens that may be refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode_with`], with the index of the first text at fault.
+    ///
+    /// # Complexity
+    ///
+    /// As [`encode_batch`](Self::encode_batch).
+    pub fn encode_batch_with(
+        &self,
+        pool: &ScratchPool,
+        texts: &[&[u8]],
+        specials: &Specials<'_>,
+        num_threads: Option<NonZero<usize>>,
+    ) -> std::result::Result<Batch, (usize, Error)> {
         let n_bytes = texts.iter().map(|text| text.len()).sum();
-        let n_threads = parallel::n_threads(num_threads, n_bytes);
         let parts = parallel::for_blocks(
             texts,
-            n_threads,
+            n_threads(num_threads, n_bytes),
             || pool.lend(),
-            |scratch, block| {
+            |scratch, first, block| {
                 let mut part = Batch::default();
-                for text in block {
-                    self.encode(scratch, text, allowed, &mut part.ids)?;
+                for (index, text) in block.iter().enumerate() {
+                    self.encode_with(scratch, text, specials, &mut part.ids).map_err(|error| (first + index, error))?;
                     part.ends.push(part.ids.len());
                 }
-                Ok::<Batch, Error>(part)
+                Ok(part)
             },
         );
-        let mut batch = Batch::default();
+        let parts = parts.into_iter().collect::<std::result::Result<Vec<Batch>, (usize, Error)>>()?;
+        let (n_ids, n_texts) = (parts.iter().map(|part| part.ids.len()).sum::<usize>(), texts.len());
+        let mut parts = parts.into_iter();
+        let mut batch = parts.next().unwrap_or_default();
+        let failed = |_| (0, Error::memory("the ids"));
+        batch.ids.try_reserve_exact(n_ids - batch.ids.len()).map_err(failed)?;
+        batch.ends.try_reserve_exact(n_texts - batch.ends.len()).map_err(failed)?;
         for part in parts {
-            let part = part?;
             let start = batch.ids.len();
             batch.ends.extend(part.ends.iter().map(|end| start + end));
-            if batch.ids.is_empty() {
-                batch.ids = part.ids;
-            } else {
-                batch.ids.extend(part.ids);
-            }
+            batch.ids.extend(part.ids);
         }
         Ok(batch)
     }
@@ -233,9 +275,7 @@ impl Tokenizer {
                 if n_ids > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         };
-        // `Allowed::None` names no token, so this cannot fail.
-        let matcher = self.added.matcher(Allowed::None).ok().flatten();
-        let Some(matcher) = matcher else {
+        let Some(matcher) = self.added.plain() else {
             return count_text(text).is_continue().then_some(n_ids);
         };
         let mut n_literals = 0;

@@ -54,6 +54,41 @@ fn what_cannot_run_in_linear_time_is_refused_where_it_stands() {
 }
 
 #[test]
+fn what_is_too_long_is_refused_at_once() {
+    let look_aheads = r"\s+(?!\S)|".repeat(3000) + "a";
+    let possessive = "a++b".repeat(3000);
+    let cases = [
+        ("[ab]".repeat(1 << 14) + "c", 1 << 16, "65537 bytes; the most is 65536"),
+        (look_aheads, 64 * 10 + 3, "more than 64 look-aheads"),
+        (possessive, 0, "more than 64 possessive marks"),
+        ("a".repeat(1000), 0, "is not a preset"),
+    ];
+    for (pattern, position, message) in cases {
+        let (at, text) = refusal(Pretokenizer::new(&pattern));
+        assert!(text.contains(message) && text.len() < 400, "{text}");
+        assert!(at == position || message.contains("possessive"), "{at}: {text}");
+    }
+    assert!(refusal(Pretokenizer::from_stages(&vec!["a+"; 100_000])).1.contains("more than 64 stages"));
+    assert!(refusal(Pretokenizer::from_hugging_face(&vec!["a+".to_owned(); 65])).1.contains("more than 64 stages"));
+}
+
+/// A thread's stack is 2 MiB.
+#[test]
+fn the_longest_chain_has_room_on_the_stack() {
+    let chain = Pretokenizer::from_stages(&vec!["a+"; 64]).unwrap();
+    let count = || {
+        let mut n = 0;
+        let _ = chain.split(&b"aab".repeat(100), |_| {
+            n += 1;
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+        n
+    };
+    let counted = std::thread::scope(|scope| scope.spawn(count).join().unwrap());
+    assert_eq!(counted, 200);
+}
+
+#[test]
 fn possessive_marks_that_change_nothing_are_taken() {
     for pattern in [r"a++", r"a*+b", r"(?:ab)++", r"[a-c]{1,3}+d|e++", r"a++$", r"a?+[^a]", r"a++b?c", r"\s++$|(a++b*)"]
     {

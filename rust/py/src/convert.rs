@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use bytepair_core::pretokenize::Pretokenizer;
+use bytepair_core::vocab::Specials;
 use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
 use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyString};
 
@@ -25,7 +26,7 @@ impl Surrogates {
         match errors {
             "strict" => Ok(Self::Strict),
             "replace" => Ok(Self::Replace),
-            other => Err(PyValueError::new_err(format!("errors must be 'strict' or 'replace', not {other:?}"))),
+            other => Err(PyValueError::new_err(format!("errors must be 'strict' or 'replace', not {}", shown(other)))),
         }
     }
 }
@@ -51,8 +52,16 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
     // Other buffers may change while we read without the GIL, so they are copied.
     match PyBuffer::<u8>::get(object) {
         Ok(buffer) => Ok(Cow::Owned(buffer.to_vec(object.py())?)),
-        Err(_) => Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(object)))),
+        Err(error) if is_no_buffer(object.py(), &error) => {
+            Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(object))))
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Whether an object lends no buffer of the kind asked for. What else went wrong, the caller is to see.
+fn is_no_buffer(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyBufferError>(py)
 }
 
 /// As [`text`], naming the item that is at fault; `first` is the index of the first.
@@ -93,8 +102,10 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
     if is_text {
         return Err(PyTypeError::new_err(format!("ids must be integers, not {}", type_name(object))));
     }
-    if let Ok(buffer) = PyUntypedBuffer::get(object) {
-        return buffer_ids(object, &buffer, vocab_size);
+    match PyUntypedBuffer::get(object) {
+        Ok(buffer) => return buffer_ids(object, &buffer, vocab_size),
+        Err(error) if is_no_buffer(object.py(), &error) => {}
+        Err(error) => return Err(error),
     }
     let mut ids = Vec::new();
     for (index, item) in object.try_iter()?.enumerate() {
@@ -104,15 +115,23 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
         }
         match item.extract::<u32>() {
             Ok(id) => ids.push(id),
-            Err(_) => return Err(bad_id(&item, index, vocab_size)),
+            Err(error) => return Err(bad_id(&item, error, index, vocab_size)),
         }
     }
     Ok(ids)
 }
 
-fn bad_id(item: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyErr {
-    let Ok(number) = item.call_method0("__index__") else {
+fn bad_id(item: &Bound<'_, PyAny>, error: PyErr, index: usize, vocab_size: usize) -> PyErr {
+    let py = item.py();
+    if error.is_instance_of::<PyTypeError>(py) {
         return PyTypeError::new_err(format!("the id at index {index} is a {}, not an int", type_name(item)));
+    }
+    if !error.is_instance_of::<PyOverflowError>(py) {
+        return error;
+    }
+    let number = match item.call_method0("__index__") {
+        Ok(number) => number,
+        Err(error) => return error,
     };
     // An int too large even for this is out of range all the same.
     let id = number.extract::<i128>().unwrap_or(i128::MAX);
@@ -164,7 +183,10 @@ impl Names {
         if let Ok(name) = object.cast::<PyString>() {
             return match name.to_str()? {
                 "all" => Ok(Self::All),
-                other => Err(PyTypeError::new_err(format!("{argument} must be \"all\" or a set; pass {{{other:?}}}"))),
+                other => {
+                    let shown = shown(other);
+                    Err(PyTypeError::new_err(format!("{argument} must be \"all\" or a set; pass {{{shown}}}")))
+                }
             };
         }
         let names = object.try_iter()?.map(|name| name?.extract::<String>());
@@ -185,22 +207,16 @@ impl Names {
             (Self::Only(_), names) => Allowed::Only(names),
         }
     }
+}
 
-    /// Fails where `text` holds one of these special tokens that is not among the `allowed`.
-    pub(crate) fn check_absent(&self, tokenizer: &Tokenizer, text: &[u8], allowed: &Self) -> bytepair_core::Result<()> {
-        let special = || tokenizer.added_tokens().special().map(|token| token.text.as_str());
-        let disallowed: Vec<&str> = match self {
-            Self::All => special().collect(),
-            Self::Only(names) if names.is_empty() => return Ok(()),
-            Self::Only(names) => names.iter().map(String::as_str).collect(),
-        };
-        let is_allowed = |name: &str| match allowed {
-            Self::All => true,
-            Self::Only(names) => names.iter().any(|allowed| allowed == name),
-        };
-        let disallowed: Vec<&str> = disallowed.into_iter().filter(|name| !is_allowed(name)).collect();
-        tokenizer.added_tokens().check_absent(text, &disallowed)
-    }
+/// What special tokens do in the texts of one call.
+pub(crate) fn specials<'t>(
+    tokenizer: &'t Tokenizer,
+    allowed: &Names,
+    disallowed: &Names,
+) -> bytepair_core::Result<Specials<'t>> {
+    let (allowed_names, disallowed_names) = (allowed.as_strs(), disallowed.as_strs());
+    tokenizer.added_tokens().specials(allowed.allowed(&allowed_names), disallowed.allowed(&disallowed_names))
 }
 
 /// A split pattern: a preset's name, a regex, or a sequence of regexes that split one after the other.
@@ -223,7 +239,8 @@ pub(crate) fn special_tokens(pairs: Vec<(String, Option<i64>)>) -> PyResult<Vec<
         None => Ok((text, None)),
         Some(Some(id)) => Ok((text, Some(id))),
         Some(None) => {
-            let message = format!("special token {text:?} has id {}, which is not in 0..2**24", id.unwrap_or_default());
+            let (text, id) = (shown(&text), id.unwrap_or_default());
+            let message = format!("special token {text} has id {id}, which is not in 0..2**24");
             Err(PyValueError::new_err(message))
         }
     };
@@ -233,6 +250,14 @@ pub(crate) fn special_tokens(pairs: Vec<(String, Option<i64>)>) -> PyResult<Vec<
 /// A token id, where the number can be one.
 pub(crate) fn token_id(id: i64) -> Option<TokenId> {
     u32::try_from(id).ok().and_then(TokenId::new)
+}
+
+/// A text as messages show it: quoted, and cut where it is long.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(80).and_then(|(end, _)| text.get(..end)) {
+        Some(start) => format!("{start:?}…"),
+        None => format!("{text:?}"),
+    }
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {

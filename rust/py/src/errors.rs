@@ -36,10 +36,13 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
         ErrorKind::TokenId { id, index } => python::TokenIdError::new_err((message, *id, *index)),
         ErrorKind::Training => python::TrainingError::new_err(message),
         ErrorKind::Io { path, source } => {
-            let reason = source.to_string();
             match source.raw_os_error() {
-                // With a number, `OSError` becomes `FileNotFoundError` and the like by itself.
-                Some(code) => PyOSError::new_err((code, reason, path.display().to_string())),
+                // With a number, `OSError` becomes `FileNotFoundError` and the like by itself, and shows the number.
+                Some(code) => {
+                    let reason = source.to_string();
+                    let reason = reason.strip_suffix(&format!(" (os error {code})")).unwrap_or(&reason).to_owned();
+                    PyOSError::new_err((code, reason, path.display().to_string()))
+                }
                 None => PyOSError::new_err(message),
             }
         }

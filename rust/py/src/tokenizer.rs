@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Batch, ScratchPool, Tokenizer};
-use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
@@ -99,9 +99,8 @@ impl PyTokenizer {
         let mut scratch = self.pool.lend();
         let mut ids = scratch.take_ids();
         run(text.py(), bytes.len(), || {
-            disallowed.check_absent(&self.tokenizer, &bytes, &allowed)?;
-            let names = allowed.as_strs();
-            self.tokenizer.encode(&mut scratch, &bytes, allowed.allowed(&names), &mut ids)
+            let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
+            self.tokenizer.encode_with(&mut scratch, &bytes, &specials, &mut ids)
         })?;
         let finished = finish(&ids);
         scratch.give_ids(ids);
@@ -123,16 +122,12 @@ impl PyTokenizer {
         let items = convert::items(texts)?;
         let texts_bytes = convert::texts(&items, surrogates, 0)?;
         let slices: Vec<&[u8]> = texts_bytes.iter().map(AsRef::as_ref).collect();
-        for (index, text) in slices.iter().enumerate() {
-            disallowed
-                .check_absent(&self.tokenizer, text, &allowed)
-                .map_err(|error| convert::noted(texts.py(), to_python(&error), index))?;
-        }
         let n_bytes = slices.iter().map(|text| text.len()).sum();
-        let names = allowed.as_strs();
-        run(texts.py(), n_bytes, || {
-            self.tokenizer.encode_batch(&self.pool, &slices, allowed.allowed(&names), num_threads)
-        })
+        let batch = run(texts.py(), n_bytes, || {
+            let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
+            Ok(self.tokenizer.encode_batch_with(&self.pool, &slices, &specials, num_threads))
+        })?;
+        batch.map_err(|(index, error)| convert::noted(texts.py(), to_python(&error), index))
     }
 
     fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
@@ -411,7 +406,12 @@ impl PyTokenizer {
     fn decode_batch<'py>(&self, batch: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyList>> {
         let texts = PyList::empty(batch.py());
         for (index, ids) in batch.try_iter()?.enumerate() {
-            let text = self.decode(&ids?, errors).map_err(|error| convert::noted(batch.py(), error, index))?;
+            let ids = ids?;
+            if ids.is_instance_of::<PyInt>() {
+                let message = format!("the item at index {index} is an int, not a list of ids; pass [ids]");
+                return Err(PyTypeError::new_err(message));
+            }
+            let text = self.decode(&ids, errors).map_err(|error| convert::noted(batch.py(), error, index))?;
             texts.append(text)?;
         }
         Ok(texts)

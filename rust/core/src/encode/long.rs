@@ -9,7 +9,7 @@
 
 use super::trie::Trie;
 use crate::ids::{Pair, Symbol};
-use crate::vocab::MergeTable;
+use crate::vocab::{MergeTable, queue};
 
 /// Work memory of [`encode`], reused between calls for one vocabulary.
 #[derive(Debug, Default)]
@@ -106,17 +106,74 @@ pub(super) fn encode(table: &MergeTable, trie: &Trie, work: &mut Workspace, pret
     }
 }
 
-/// Merges `bytes` to the end by the plain rule. Quadratic, on the bytes of two tokens.
+/// Merges `bytes` to the end by the plain rule.
+///
+/// # Complexity
+///
+/// O(n log n) for n bytes.
 fn merge_all(table: &MergeTable, bytes: &[u8]) -> Vec<Symbol> {
-    let mut symbols: Vec<Symbol> = bytes.iter().map(|&byte| Symbol::from_byte(byte)).collect();
-    loop {
-        let pairs = symbols.windows(2).map(|pair| table.merged(pair[0], pair[1])).enumerate();
-        match pairs.min_by_key(|&(_, merged)| merged) {
-            Some((index, merged)) if !merged.is_none() => {
-                symbols[index] = merged;
-                symbols.remove(index + 1);
-            }
-            _ => return symbols,
+    let symbols = bytes.iter().map(|&byte| Symbol::from_byte(byte)).collect();
+    let merge = |left, right, _| {
+        let merged = table.merged(left, right);
+        (!merged.is_none()).then(|| (merged.get(), merged))
+    };
+    queue::merge_all(symbols, merge).tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::definition::{Definition, MergeRule};
+    use crate::encode::naive::NaiveEncoder;
+    use crate::ids::TokenId;
+    use crate::pretokenize::Pretokenizer;
+    use crate::vocab::Vocabulary;
+    use crate::vocab::canonical::normalise;
+
+    /// The bytes, and runs of `a` of 2^k bytes for each k up to `log`, each run ranked before its halves.
+    fn halves_later(log: usize) -> (Definition, MergeTable) {
+        let runs = (1..=log).rev().map(|k| vec![b'a'; 1 << k]);
+        let tokens = (0..=u8::MAX).map(|byte| vec![byte]).chain(runs).enumerate();
+        let definition = Definition {
+            name: None,
+            pretokenizer: Pretokenizer::from_stages::<&str>(&[]).unwrap(),
+            tokens: tokens.map(|(index, bytes)| (TokenId::from_index(index).unwrap(), bytes)).collect(),
+            merges: MergeRule::ByRank,
+            whole_pretokens: false,
+            added_tokens: Vec::new(),
+        };
+        let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
+        let table = normalise(&vocabulary, &definition.merges).unwrap().table;
+        (definition, table)
+    }
+
+    fn encoded(table: &MergeTable, trie: &Trie, text: &[u8]) -> Vec<u32> {
+        let mut ids = Vec::new();
+        encode(table, trie, &mut Workspace::default(), text, &mut ids);
+        ids
+    }
+
+    #[test]
+    fn runs_ranked_before_their_halves_encode_as_the_rule_says() {
+        let (definition, table) = halves_later(6);
+        let (naive, trie) = (NaiveEncoder::new(&definition), Trie::new(&table));
+        for n in (1..140).chain([255, 256, 257, 400]) {
+            let text = [&vec![b'a'; n][..], b"b", &vec![b'a'; n / 3]].concat();
+            assert_eq!(encoded(&table, &trie, &text), naive.encode_pretoken(&text), "{n}");
         }
+    }
+
+    /// Quadratic merging of the two longest tokens, 64 KiB each, would take minutes.
+    #[test]
+    fn the_longest_tokens_ranked_before_their_halves_take_no_quadratic_time() {
+        let (_, table) = halves_later(16);
+        let trie = Trie::new(&table);
+        let start = Instant::now();
+        let ids = encoded(&table, &trie, &vec![b'a'; 5 * (1 << 16) + 12_345]);
+        // 12,345 has six bits that are set.
+        assert_eq!(ids.len(), 5 + 6);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }

@@ -1,44 +1,35 @@
 //! Many documents over threads: blocks of documents, taken in turn, put back in order.
 
-use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-/// Below this many bytes per thread, starting a thread costs more than it saves.
-const MIN_BYTES_PER_THREAD: usize = 1 << 16;
 
 /// Documents are handed out in blocks of about this many bytes, so that threads end at about the same time.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// How many threads to use for `n_bytes`: `wanted`, or one for each processor, but no more than the work is worth.
-pub(crate) fn n_threads(wanted: Option<NonZero<usize>>, n_bytes: usize) -> usize {
-    let wanted = wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    wanted.clamp(1, (n_bytes / MIN_BYTES_PER_THREAD).max(1))
-}
-
-/// Runs `work` on consecutive blocks of `documents` over `n_threads` threads; the results in order.
+/// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads; the results in
+/// order.
 ///
 /// Each thread makes its own state with `start`. One thread runs in the caller's; no pool outlives the call.
 pub(crate) fn for_blocks<S, R: Send>(
     documents: &[&[u8]],
     n_threads: usize,
     start: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, &[&[u8]]) -> R + Sync,
+    work: impl Fn(&mut S, usize, &[&[u8]]) -> R + Sync,
 ) -> Vec<R> {
     let blocks = blocks(documents);
     if n_threads <= 1 || blocks.len() <= 1 {
         let mut state = start();
-        return blocks.into_iter().map(|block| work(&mut state, block)).collect();
+        return blocks.into_iter().map(|(first, block)| work(&mut state, first, block)).collect();
     }
     let next = AtomicUsize::new(0);
     let run = || {
         let mut state = start();
         let mut done = Vec::new();
-        while let Some((index, block)) = {
+        while let Some((index, (first, block))) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
             blocks.get(index).map(|&block| (index, block))
         } {
-            done.push((index, work(&mut state, block)));
+            done.push((index, work(&mut state, first, block)));
         }
         done
     };
@@ -58,17 +49,18 @@ pub(crate) fn for_blocks<S, R: Send>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn blocks<'a, 'd>(documents: &'a [&'d [u8]]) -> Vec<&'a [&'d [u8]]> {
+/// Runs of documents, each with the index of its first.
+fn blocks<'a, 'd>(documents: &'a [&'d [u8]]) -> Vec<(usize, &'a [&'d [u8]])> {
     let mut blocks = Vec::new();
     let (mut start, mut n_bytes) = (0, 0);
     for (index, document) in documents.iter().enumerate() {
         n_bytes += document.len() + 1;
         if n_bytes >= BLOCK_BYTES {
-            blocks.extend(documents.get(start..=index));
+            blocks.extend(documents.get(start..=index).map(|block| (start, block)));
             (start, n_bytes) = (index + 1, 0);
         }
     }
-    blocks.extend(documents.get(start..).filter(|rest| !rest.is_empty()));
+    blocks.extend(documents.get(start..).filter(|rest| !rest.is_empty()).map(|rest| (start, rest)));
     blocks
 }
 
@@ -85,11 +77,14 @@ mod tests {
                 &documents,
                 n_threads,
                 || (),
-                |(), block| block.iter().map(|document| document.len()).collect::<Vec<_>>(),
+                |(), first, block| {
+                    assert!(std::ptr::eq(block, &documents[first..first + block.len()]));
+                    block.iter().map(|document| document.len()).collect::<Vec<_>>()
+                },
             );
             let expected: Vec<usize> = documents.iter().map(|document| document.len()).collect();
             assert_eq!(lengths.concat(), expected);
         }
-        assert!(for_blocks(&[], 4, || (), |(), block| block.len()).is_empty());
+        assert!(for_blocks(&[], 4, || (), |(), _, block| block.len()).is_empty());
     }
 }

@@ -22,6 +22,12 @@ use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen, widen_u64};
 use crate::pretokenize::Pretokenizer;
 
+/// The tokens of a short input may have this many bytes in all.
+const MIN_LIMIT: usize = 64 << 20;
+
+/// The tokens of a long input may have this many bytes in all for each of its own.
+const LIMIT_PER_BYTE: usize = 64;
+
 const MAGIC: &[u8] = b"bytepair\x01";
 
 /// Writes a canonical definition, as [`Tokenizer::definition`](crate::Tokenizer::definition) gives it.
@@ -90,11 +96,12 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Format`](crate::ErrorKind::Format), with the byte position, for anything else.
+/// [`ErrorKind::Format`](crate::ErrorKind::Format), with the byte position, for anything else;
+/// [`ErrorKind::Pattern`](crate::ErrorKind::Pattern) where its split cannot be run.
 ///
 /// # Complexity
 ///
-/// O(total bytes of the tokens), which is bounded however short the input.
+/// O(total bytes of the tokens), which is bounded: 64 MiB, or 64 times the input where that is more.
 pub fn read(bytes: &[u8]) -> Result<Definition> {
     let mut reader = Reader { bytes, position: 0 };
     if reader.take(MAGIC.len())? != MAGIC {
@@ -102,7 +109,8 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     }
     let whole_pretokens = reader.flag()?;
     let stages = (0..reader.count()?).map(|_| reader.text()).collect::<Result<Vec<String>>>()?;
-    let mut tokens = Tokens::default();
+    let limit = MIN_LIMIT.max(bytes.len().saturating_mul(LIMIT_PER_BYTE)).min(limits::FILE_BYTES);
+    let mut tokens = Tokens { list: Vec::new(), places: Vec::new(), n_bytes: 0, limit };
     for byte in 0..=u8::MAX {
         tokens.add(reader.id()?, vec![byte])?;
     }
@@ -148,19 +156,20 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
 }
 
 /// The tokens read so far.
-#[derive(Default)]
 struct Tokens {
     list: Vec<(TokenId, Vec<u8>)>,
     /// By id: one more than the place in the list, or 0.
     places: Vec<u32>,
     n_bytes: usize,
+    /// The most that `n_bytes` may be.
+    limit: usize,
 }
 
 impl Tokens {
     fn add(&mut self, id: TokenId, token: Vec<u8>) -> Result<()> {
         // A merge doubles what a few bytes of input stand for, so that few could stand for more than memory holds.
         self.n_bytes += token.len();
-        if token.len() > MAX_TOKEN_BYTES || self.n_bytes > limits::FILE_BYTES {
+        if token.len() > MAX_TOKEN_BYTES || self.n_bytes > self.limit {
             return Err(Error::format(format!("token {id}"), "the tokens are too long"));
         }
         self.list.push((id, token));

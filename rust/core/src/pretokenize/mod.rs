@@ -56,6 +56,12 @@ struct Inner {
     stages: Vec<Stage>,
 }
 
+/// The most stages of a chain: each piece of text goes through all of them, one on the stack of the other.
+const MAX_STAGES: usize = 64;
+
+/// The longest pattern, in bytes. It is parsed and checked more than once before its automaton can be too large.
+const MAX_PATTERN_BYTES: usize = 1 << 16;
+
 /// How one stage is run.
 enum Stage {
     Rules(&'static Preset),
@@ -69,8 +75,8 @@ impl Pretokenizer {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Pattern`](crate::ErrorKind::Pattern) if the regex is malformed, cannot be matched in linear time, or
-    /// needs an automaton of more than 16 MiB. So is a lone word that names no preset: it is far more likely misspelled
+    /// [`ErrorKind::Pattern`](crate::ErrorKind::Pattern) if the regex is malformed, cannot be matched in linear time, has
+    /// more than 64 KiB, or needs an automaton of more than 16 MiB. So is a lone word that names no preset: it is far more likely misspelled
     /// than meant to match itself, for which there is `(?:word)`.
     pub fn new(pattern: &str) -> Result<Self> {
         Self::from_stages(&[pattern])
@@ -81,7 +87,7 @@ impl Pretokenizer {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), for any of the stages.
+    /// As [`new`](Self::new), for any of the stages; and where there are more than 64.
     pub fn from_stages<S: AsRef<str>>(stages: &[S]) -> Result<Self> {
         Self::read(stages, Dialect::Tiktoken)
     }
@@ -203,6 +209,13 @@ impl Pretokenizer {
 impl Inner {
     /// Adds the stage that `pattern` means, or the stages.
     fn push(&mut self, pattern: &str, dialect: Dialect) -> Result<()> {
+        if self.stages.len() == MAX_STAGES {
+            return Err(Error::pattern(0, format!("a split of more than {MAX_STAGES} stages; join some by |")));
+        }
+        if pattern.len() > MAX_PATTERN_BYTES {
+            let message = format!("a pattern of {} bytes; the most is {MAX_PATTERN_BYTES}", pattern.len());
+            return Err(Error::pattern(MAX_PATTERN_BYTES, message));
+        }
         let named = if dialect == Dialect::Tiktoken { rules::by_name(pattern) } else { None };
         if let Some(preset) = named.or_else(|| rules::by_regex(pattern, dialect)) {
             self.regexes.push(preset.regex());

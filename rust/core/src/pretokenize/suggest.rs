@@ -5,6 +5,9 @@ use super::Pretokenizer;
 /// How many names to suggest at most.
 const SUGGESTIONS: usize = 3;
 
+/// How much of a long word a message repeats, in bytes.
+const MAX_SHOWN: usize = 80;
+
 /// Whether a pattern is a lone word, like the names of presets.
 pub(super) fn looks_like_a_name(pattern: &str) -> bool {
     pattern.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -19,8 +22,10 @@ pub(super) fn unknown_preset(name: &str) -> String {
         Pretokenizer::presets().map(|preset| (distance(&start, preset.as_bytes()), preset)).collect();
     names.sort();
     let nearest: Vec<_> = names.into_iter().take(SUGGESTIONS).map(|(_, preset)| preset).collect();
+    // A name is ASCII.
+    let shown = name.get(..MAX_SHOWN).map_or_else(|| name.to_owned(), |start| format!("{start}…"));
     format!(
-        "{name:?} is not a preset; the nearest are {}. To split by the word itself, write (?:{name})",
+        "{shown:?} is not a preset; the nearest are {}. To split by the word itself, write (?:{shown})",
         nearest.join(", ")
     )
 }

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 const LOOK_AHEAD: &str = r"(?!\S)";
 const PLACEHOLDER: &str = r"(?:\z)";
 
+/// The most look-aheads, and the most possessive marks: each takes another pass over the pattern.
+const MAX_REWRITES: usize = 64;
+
 /// A part of a pattern to be tried where those before it do not match.
 pub(super) struct Part {
     pub(super) regex: Hir,
@@ -101,6 +104,7 @@ impl Parsed {
 
     /// Turns possessive repetitions into greedy ones, or fails where that is not known to be the same.
     fn resolve_possessive(&mut self) -> Result<()> {
+        let mut n_possessive = 0;
         for index in 0..self.alternatives.len() {
             let Some(Alternative::Regex(ast)) = self.alternatives.get(index) else { continue };
             let mut items = match ast {
@@ -112,6 +116,10 @@ impl Parsed {
             // From the right, so that what follows is plain already.
             for at in (0..items.len()).rev() {
                 let Some(greedy) = items.get(at).and_then(greedy_of) else { continue };
+                n_possessive += 1;
+                if n_possessive > MAX_REWRITES {
+                    return Err(Error::pattern(greedy.span().end.offset, too_many_message("possessive marks")));
+                }
                 let follow = ast::Concat { span, asts: items.get(at + 1..).unwrap_or_default().to_vec() };
                 if !self.gives_back_in_vain(&greedy, &Ast::concat(follow))? {
                     return Err(Error::pattern(greedy.span().end.offset, possessive_message()));
@@ -162,7 +170,7 @@ impl Parsed {
             .utf8(true)
             .build()
             .translate(&self.pattern, ast)
-            .map_err(|error| Error::pattern(error.span().start.offset, format!("the pattern has {}", error.kind())))
+            .map_err(|error| Error::pattern(error.span().start.offset, format!("unusable pattern: {}", error.kind())))
     }
 }
 
@@ -181,6 +189,9 @@ fn parse(pattern: &str) -> Result<(String, Vec<usize>, Ast)> {
             ast::ErrorKind::UnsupportedLookAround => {
                 if !pattern.get(at..).is_some_and(|rest| rest.starts_with(LOOK_AHEAD)) {
                     return Err(Error::pattern(at, look_ahead_message()));
+                }
+                if look_aheads.len() == MAX_REWRITES {
+                    return Err(Error::pattern(at, too_many_message("look-aheads")));
                 }
                 pattern.replace_range(at..at + LOOK_AHEAD.len(), PLACEHOLDER);
                 look_aheads.push(at);
@@ -315,6 +326,10 @@ fn literal_first(hir: &Hir) -> Option<ClassUnicode> {
 
 fn look_ahead_message() -> &'static str {
     r"look-around cannot be matched in linear time, but for one form: an alternative that reads \s+(?!\S)"
+}
+
+fn too_many_message(what: &str) -> String {
+    format!("a pattern of more than {MAX_REWRITES} {what}; split it into stages")
 }
 
 fn possessive_message() -> &'static str {

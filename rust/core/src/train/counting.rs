@@ -1,7 +1,6 @@
 //! Counting over threads: documents, and blocks of large ones, go to whichever thread is free.
 
 use std::convert::Infallible;
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -14,20 +13,11 @@ use super::table::PretokenTable;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
 
-/// Below this many bytes per thread, starting a thread costs more than it saves.
-const MIN_BYTES_PER_THREAD: usize = 1 << 16;
-
 /// Work is handed out in blocks of about this many bytes, so that threads end at about the same time.
 const BLOCK_BYTES: usize = 1 << 18;
 
 /// Threads look up from their work this often, in bytes: a few milliseconds even for a slow pattern.
 const LOOK_UP_BYTES: usize = 1 << 15;
-
-/// How many threads to use for `n_bytes`: `wanted`, or one for each processor, but no more than the work is worth.
-pub(super) fn n_threads(wanted: Option<NonZero<usize>>, n_bytes: usize) -> usize {
-    let wanted = wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    wanted.clamp(1, (n_bytes / MIN_BYTES_PER_THREAD).max(1))
-}
 
 /// Calls `add` with each pretoken of `text`.
 #[inline]

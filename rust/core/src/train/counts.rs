@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::Path;
 
-use super::counting::{Counter, n_threads};
+use super::counting::Counter;
 use super::counts_file;
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::split::Split;
@@ -11,6 +11,7 @@ use super::table::PretokenTable;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
 use crate::pretokenize::Pretokenizer;
+use crate::threads::n_threads;
 
 /// How often each pretoken occurs in a corpus, under one split.
 ///

@@ -5,11 +5,12 @@ use std::io::{ErrorKind, Read};
 use std::num::NonZero;
 use std::path::Path;
 
-use super::counting::{Counter, n_threads};
+use super::counting::Counter;
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::split::Split;
 use super::table::PretokenTable;
 use crate::error::{Error, Result};
+use crate::threads::n_threads;
 
 /// How much of a file is read at a time, for each thread.
 const BLOCK_BYTES: usize = 8 << 20;

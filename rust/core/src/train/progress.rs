@@ -10,7 +10,7 @@ pub(super) const PERIOD: Duration = Duration::from_millis(25);
 /// A loop of short steps looks at the clock once in this many, about a millisecond apart.
 const STEPS: usize = 1 << 14;
 
-/// What long work calls from the caller's thread every 50 ms or so.
+/// What long work calls from the caller's thread every 25 ms or so.
 ///
 /// An `Err`, such as [`Error::interrupted`](crate::Error::interrupted), ends the work at once and is what it returns.
 pub type Checkpoint<'a> = &'a mut dyn FnMut(Progress) -> Result<()>;

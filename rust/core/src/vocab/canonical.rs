@@ -23,6 +23,7 @@ pub struct Normalised {
     /// The symbol of each id; [`Symbol::NONE`] where no merges lead to it.
     pub symbols: Vec<Symbol>,
     /// Whether any token is dirty.
+    #[cfg(test)]
     pub any_dirty: bool,
 }
 
@@ -100,7 +101,12 @@ impl<'v> Builder<'v> {
                 self.push(left, right, merged_id, false);
             }
         }
-        Some(Normalised { table: self.table, symbols: self.symbols, any_dirty: false })
+        Some(Normalised {
+            table: self.table,
+            symbols: self.symbols,
+            #[cfg(test)]
+            any_dirty: false,
+        })
     }
 
     fn push(&mut self, left: Symbol, right: Symbol, id: TokenId, dirty: bool) {
@@ -133,6 +139,11 @@ impl<'v> Builder<'v> {
             let is_dirty = dirty[self.symbol(id).index()];
             self.push(left, right, id, is_dirty);
         }
-        Ok(Normalised { table: self.table, symbols: self.symbols, any_dirty: dirty.contains(&true) })
+        Ok(Normalised {
+            table: self.table,
+            symbols: self.symbols,
+            #[cfg(test)]
+            any_dirty: dirty.contains(&true),
+        })
     }
 }

@@ -6,10 +6,12 @@
 mod added;
 pub mod canonical;
 mod merges;
+pub(crate) mod queue;
 mod rule;
+mod shown;
 pub mod special;
 mod vocabulary;
 
-pub use added::{AddedTokens, Allowed};
+pub use added::{AddedTokens, Allowed, Matcher, Specials};
 pub use merges::MergeTable;
 pub use vocabulary::Vocabulary;

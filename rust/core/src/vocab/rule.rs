@@ -1,12 +1,10 @@
 //! A merge rule as a file states it, and what it makes of one token's bytes when followed to the letter.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::Vocabulary;
+use super::queue::{Made, merge_all};
+use super::{Vocabulary, shown};
 use crate::definition::MergeRule;
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow};
@@ -56,38 +54,10 @@ impl<'v> Rule<'v> {
     ///
     /// O(n log n) for n bytes.
     pub(super) fn derive(&self, byte_ids: &[TokenId; 256], bytes: &[u8]) -> Option<Derivation> {
-        let n = bytes.len();
-        // Token `ids[i]` starts at byte i and ends at `ends[i]`; `starts[e]` is the start of the token that ends at e.
-        let mut ids: Vec<TokenId> = bytes.iter().map(|&byte| byte_ids[usize::from(byte)]).collect();
-        let mut ends: Vec<usize> = (1..=n).collect();
-        let mut starts: Vec<usize> = (0..=n).map(|end| end.saturating_sub(1)).collect();
-        let mut queue = BinaryHeap::new();
-        let candidate = |ids: &[TokenId], ends: &[usize], start: usize| {
-            let middle = *ends.get(start)?;
-            let end = *ends.get(middle)?;
-            let (rank, _) = self.merge(ids[start], ids[middle], &bytes[start..end])?;
-            Some(Reverse((rank, start, middle, end)))
-        };
-        queue.extend((0..n).filter_map(|start| candidate(&ids, &ends, start)));
-        let mut alive: Vec<bool> = vec![true; n];
-        let mut last = None;
-        while let Some(Reverse((rank, start, middle, end))) = queue.pop() {
-            // An entry is stale once either of its tokens has grown or gone.
-            if !alive[start] || ends[start] != middle || !alive[middle] || ends[middle] != end {
-                continue;
-            }
-            let Some((_, merged)) = self.merge(ids[start], ids[middle], &bytes[start..end]) else { continue };
-            last = Some((end - start, Derivation { rank, left: ids[start], right: ids[middle] }));
-            ids[start] = merged;
-            ends[start] = end;
-            starts[end] = start;
-            alive[middle] = false;
-            queue.extend(candidate(&ids, &ends, start));
-            if start > 0 {
-                queue.extend(candidate(&ids, &ends, starts[start]));
-            }
-        }
-        last.filter(|&(length, _)| length == n).map(|(_, derivation)| derivation)
+        let ids = bytes.iter().map(|&byte| byte_ids[usize::from(byte)]).collect();
+        let merged = merge_all(ids, |left, right, span| self.merge(left, right, &bytes[span]));
+        let Made { rank, left, right, .. } = merged.last.filter(|last| last.span.len() == bytes.len())?;
+        Some(Derivation { rank, left, right })
     }
 }
 
@@ -95,7 +65,7 @@ impl<'v> Rule<'v> {
 pub(super) fn joined(vocabulary: &Vocabulary, left: TokenId, right: TokenId) -> std::result::Result<TokenId, String> {
     let part = |id: TokenId| vocabulary.token(id.get()).ok_or_else(|| format!("there is no token {id}"));
     let bytes = [part(left)?, part(right)?].concat();
-    vocabulary.ordinary_id(&bytes).ok_or_else(|| format!("\"{}\" is not a token", bytes.escape_ascii()))
+    vocabulary.ordinary_id(&bytes).ok_or_else(|| format!("{} is not a token", shown::bytes(&bytes)))
 }
 
 /// The length of a token as the merge table keeps it.

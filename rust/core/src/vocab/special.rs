@@ -2,6 +2,8 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::shown;
+use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
 
 /// Finds any of a set of literal texts, leftmost-longest, in one pass.
@@ -25,7 +27,8 @@ impl LiteralMatcher {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where one is empty or there twice.
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where one is empty, longer than
+    /// [`MAX_TOKEN_BYTES`] or there twice.
     pub fn new<S: Into<String>>(literals: impl IntoIterator<Item = S>) -> Result<Self> {
         let literals: Vec<String> = literals.into_iter().map(Into::into).collect();
         let mut sorted: Vec<&str> = literals.iter().map(String::as_str).collect();
@@ -34,7 +37,16 @@ impl LiteralMatcher {
             return Err(Error::special_token("", None, "a special token is empty; it would match everywhere"));
         }
         if let Some(&[twice, _]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::special_token(twice, None, format!("special token {twice:?} is given twice")));
+            return Err(Error::special_token(
+                twice,
+                None,
+                format!("special token {} is given twice", shown::text(twice)),
+            ));
+        }
+        if let Some(long) = literals.iter().find(|literal| literal.len() > MAX_TOKEN_BYTES) {
+            let (shown, n_bytes) = (shown::text(long), long.len());
+            let message = format!("special token {shown} has {n_bytes} bytes; the most is {MAX_TOKEN_BYTES}");
+            return Err(Error::special_token(long, None, message));
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -52,7 +64,7 @@ impl LiteralMatcher {
     ///
     /// # Complexity
     ///
-    /// O(`text.len()`).
+    /// O(n) for n bytes.
     pub fn find(&self, text: &[u8]) -> Option<(usize, usize)> {
         self.automaton.find(text).map(|found| (found.pattern().as_usize(), found.start()))
     }
@@ -61,7 +73,8 @@ impl LiteralMatcher {
     ///
     /// # Complexity
     ///
-    /// O(`text.len()`) for the whole iteration.
+    /// O(n · l) for n bytes and a longest literal of l bytes, for the whole iteration: what a match gives back to the text
+    /// after it is read again. O(n) unless a literal is found inside the beginning of a longer one that is not there.
     pub fn segments<'m, 't>(&'m self, text: &'t [u8]) -> Segments<'m, 't> {
         Segments { matches: self.automaton.find_iter(text), text, position: 0, pending: None }
     }
@@ -118,8 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn empty_and_double_literals_are_refused() {
+    fn empty_long_and_double_literals_are_refused() {
         assert!(LiteralMatcher::new([""]).unwrap_err().to_string().contains("empty"));
+        let long = "é".repeat(MAX_TOKEN_BYTES / 2);
+        assert!(LiteralMatcher::new([long.clone()]).is_ok());
+        let error = LiteralMatcher::new([long + "x"]).unwrap_err().to_string();
+        assert!(error.contains("has 65537 bytes; the most is 65536") && error.len() < 300, "{error}");
         assert!(LiteralMatcher::new(["a", "b", "a"]).unwrap_err().to_string().contains("twice"));
     }
 }

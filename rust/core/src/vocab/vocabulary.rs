@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::shown;
 use crate::definition::{AddedToken, MAX_TOKEN_BYTES};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen};
@@ -91,8 +92,8 @@ impl Vocabulary {
             return Err(Error::vocabulary(message));
         }
         if let Some(other) = self.ordinary_id(bytes) {
-            let shown = bytes.escape_ascii();
-            return Err(Error::vocabulary(format!("ids {other} and {id} are both the token \"{shown}\"")));
+            let shown = shown::bytes(bytes);
+            return Err(Error::vocabulary(format!("ids {other} and {id} are both the token {shown}")));
         }
         self.assign(id, bytes)?;
         let hash = self.hasher.hash_one(bytes);
@@ -107,9 +108,8 @@ impl Vocabulary {
         let shared = self.token(token.id.get()) == Some(bytes);
         match self.ordinary_id(bytes) {
             Some(id) if id != token.id => {
-                let text = &token.text;
-                let message =
-                    format!("special token {text:?} has id {}, but is also the ordinary token {id}", token.id);
+                let (text, shown) = (&token.text, shown::text(&token.text));
+                let message = format!("special token {shown} has id {}, but is also the ordinary token {id}", token.id);
                 Err(Error::special_token(text, None, message))
             }
             _ if shared => Ok(()),
@@ -118,10 +118,10 @@ impl Vocabulary {
     }
 
     fn assign(&mut self, id: TokenId, bytes: &[u8]) -> Result<()> {
-        let taken = self.token(id.get()).map(|other| other.escape_ascii().to_string());
+        let taken = self.token(id.get()).map(shown::bytes);
         if let Some(other) = taken {
-            let shown = bytes.escape_ascii();
-            return Err(Error::vocabulary(format!("id {id} is both \"{other}\" and \"{shown}\"")));
+            let shown = shown::bytes(bytes);
+            return Err(Error::vocabulary(format!("id {id} is both {other} and {shown}")));
         }
         let too_large = || Error::memory("a vocabulary of more than 4 GiB");
         let start = narrow(self.bytes.len()).ok_or_else(too_large)?;

@@ -1,0 +1,29 @@
+//! How many threads a piece of work is worth.
+
+use std::num::NonZero;
+use std::thread;
+
+/// Below this many bytes per thread, starting a thread costs more than it saves.
+const MIN_BYTES_PER_THREAD: usize = 1 << 16;
+
+/// More threads than this are never started: each has tables of its own, and no machine runs so many at once.
+const MAX_THREADS: usize = 256;
+
+/// How many threads to use for `n_bytes`: `wanted`, or one for each processor, but no more than the work is worth.
+pub(crate) fn n_threads(wanted: Option<NonZero<usize>>, n_bytes: usize) -> usize {
+    let wanted = wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    wanted.clamp(1, (n_bytes / MIN_BYTES_PER_THREAD).clamp(1, MAX_THREADS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_threads_than_wanted_worth_or_sane() {
+        let n = |wanted, n_bytes| n_threads(NonZero::new(wanted), n_bytes);
+        assert_eq!((n(4, 0), n(4, 1 << 20), n(4, 3 << 16)), (1, 4, 3));
+        assert_eq!(n(usize::MAX, usize::MAX), 256);
+        assert!((1..=256).contains(&n(0, usize::MAX)));
+    }
+}
