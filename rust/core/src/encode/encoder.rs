@@ -256,8 +256,20 @@ impl Encoder {
         } else if bytes.len() <= short::MAX_LENGTH {
             short::encode(self.table(), bytes, out);
         } else {
-            let trie = self.trie.get_or_init(|| Trie::new(self.table()));
-            long::encode(self.table(), trie, &mut scratch.long, bytes, out);
+            long::encode(self.table(), self.trie(), &mut scratch.long, bytes, out);
+        }
+    }
+
+    /// The trie, built where this is the first to ask.
+    ///
+    /// It is built outside the cell: a process forked while another thread builds it inside would wait for ever.
+    fn trie(&self) -> &Trie {
+        match self.trie.get() {
+            Some(trie) => trie,
+            None => {
+                let trie = Trie::new(self.table());
+                self.trie.get_or_init(|| trie)
+            }
         }
     }
 }

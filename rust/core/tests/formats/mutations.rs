@@ -39,11 +39,11 @@ proptest! {
     #[test]
     fn mutated_files_are_read_or_refused(edits in edits()) {
         let definition = only_special(definition());
-        if let Ok(read) = hugging_face::read(&mutated(&tokenizer_json(), &edits)) {
+        if let Ok(read) = hugging_face::read(&mutated(tokenizer_json(), &edits)) {
             let text = hugging_face::write(&read).unwrap();
             assert_same(&hugging_face::read(text.as_bytes()).unwrap(), &read);
         }
-        let ranks = mutated(&tiktoken::write_ranks(&definition.tokens), &edits);
+        let ranks = mutated(tiktoken::write_ranks(&definition.tokens), &edits);
         sniff(&ranks);
         if let Ok(tokens) = tiktoken::parse(&ranks) {
             prop_assert_eq!(tiktoken::parse(tiktoken::write_ranks(&tokens).as_bytes()).unwrap().len(), tokens.len());
