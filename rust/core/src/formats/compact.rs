@@ -92,7 +92,7 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
     Ok(writer.0)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///
