@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use super::naive::NaiveEncoder;
 use super::{long, short, trie::Trie};
 use crate::definition::{Definition, MergeRule};
+use crate::encode::Scratch;
 use crate::ids::TokenId;
 use crate::pretokenize::Pretokenizer;
-use crate::vocab::Vocabulary;
+use crate::tokenizer::Tokenizer;
 use crate::vocab::canonical::{Normalised, normalise};
+use crate::vocab::{Allowed, Vocabulary};
 
 const ALPHABET: &[u8] = b"abcd";
 
@@ -92,6 +94,24 @@ proptest! {
         let mut definition = definition(&strings, MergeRule::ByRank, false);
         definition.merges = MergeRule::List(all_pairs(&definition, &order));
         check(&definition, &texts);
+    }
+
+    /// All of it together: whole pretokens, safe cuts, and a cache that has seen the same bytes whole and as a segment.
+    #[test]
+    fn through_the_encoder(
+        strings in strings(),
+        whole_pretokens in any::<bool>(),
+        texts in prop::collection::vec(text(40), 1..12),
+    ) {
+        let definition = definition(&strings, MergeRule::ByRank, whole_pretokens);
+        let naive = NaiveEncoder::new(&definition);
+        let tokenizer = Tokenizer::new(definition).unwrap();
+        let mut scratch = Scratch::default();
+        for text in texts.iter().chain(&texts) {
+            let mut ids = Vec::new();
+            tokenizer.encode(&mut scratch, text, Allowed::None, &mut ids).unwrap();
+            prop_assert_eq!(&ids, &naive.encode_pretoken(text));
+        }
     }
 
     /// What normalisation keeps is a definition of the same tokenizer, and normalising it again changes nothing.
