@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,13 @@ def pytest_report_header() -> list[str]:
     """Say what decides the results of this run."""
     unicode = bytepair.UNICODE_VERSION
     return [f"bytepair {bytepair.__version__}, Unicode {unicode}; {EXAMPLES} examples a property, seed {SEED}"]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> None:
+    """Let Ctrl-C raise, also where the tests run in the background and the shell has it ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -150,3 +150,20 @@ fn an_unreachable_token_is_found_only_as_a_whole_pretoken() {
     assert_eq!(NaiveEncoder::new(&whole).encode_pretoken(b"abc"), [258]);
     check(&Definition { whole_pretokens: false, ..whole }, &[b"abcabc".to_vec()]);
 }
+
+/// The same bytes are one token as a whole pretoken, and three between safe cuts: the cache must not mix them up.
+#[test]
+fn a_segment_is_not_a_whole_pretoken() {
+    let strings = ["ab", "cd", "bc", "de", "abcde"].map(|string| string.as_bytes().to_vec());
+    let tokenizer = Tokenizer::new(definition(&strings, MergeRule::ByRank, true)).unwrap();
+    let mut scratch = Scratch::default();
+    let mut encode = |text: &[u8]| {
+        let mut ids = Vec::new();
+        tokenizer.encode(&mut scratch, text, Allowed::None, &mut ids).unwrap();
+        ids
+    };
+    for _ in 0..2 {
+        assert_eq!(encode(b"abcde"), [260]);
+        assert_eq!(encode(b"xabcdex"), [120, 256, 257, 101, 120]);
+    }
+}
