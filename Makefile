@@ -34,7 +34,8 @@ test-rust: ## Tests of the core; they need no Python
 test-python: build ## Tests of the package, with $(EXAMPLES) examples for each property
 	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest
 
-test-parity: build ## Ids and merges against the peers on whole corpora: some minutes
+test-parity: build ## Ids and merges against the peers and the definition on whole corpora: some minutes
+	cargo test --locked --release --package bytepair-core --test train_corpora -- --ignored --nocapture
 	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py -v
 
 lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
