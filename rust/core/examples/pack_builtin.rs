@@ -9,7 +9,7 @@ use std::io::Write;
 
 use bytepair_core::formats::{compact, tiktoken};
 use bytepair_core::pretokenize::Pretokenizer;
-use bytepair_core::{AddedToken, Definition, MergeRule, TokenId, Tokenizer};
+use bytepair_core::{AddedToken, Definition, Matching, MergeRule, Pipeline, TokenId, Tokenizer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut added_tokens = Vec::new();
     for special in specials.chunks_exact(2) {
         let id = TokenId::new(special[1].parse()?).ok_or("an id is out of range")?;
-        added_tokens.push(AddedToken { text: special[0].clone(), id, special: true });
+        added_tokens.push(AddedToken { text: special[0].clone(), id, special: true, matching: Matching::default() });
     }
     let tokenizer = Tokenizer::new(Definition {
         name: Some(name.clone()),
@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         merges: MergeRule::ByRank,
         whole_pretokens: true,
         added_tokens,
+        pipeline: Pipeline::default(),
     })?;
     let form = compact::write(&tokenizer.definition())?;
     let reread = Tokenizer::new(compact::read(&form)?)?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 
 /// The longest token that a vocabulary may have, in bytes.
@@ -27,6 +28,8 @@ pub struct Definition {
     pub whole_pretokens: bool,
     /// Tokens that are found in the text before it is split, never made by merges.
     pub added_tokens: Vec<AddedToken>,
+    /// What else is done to a text, before the split and after it; by default nothing.
+    pub pipeline: Pipeline,
 }
 
 /// Which adjacent pairs merge, and which of them first.
@@ -47,6 +50,24 @@ pub struct AddedToken {
     pub id: TokenId,
     /// Matched only where the caller allows it; an added token that is not special always matches.
     pub special: bool,
+    /// How it is found; by default exactly where its text stands.
+    pub matching: Matching,
+}
+
+/// How an added token is found in a text.
+///
+/// Tokens that are not [`normalized`](Self::normalized) are found first, in the text as it is; the others then in what is
+/// left, normalised.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Matching {
+    /// Not where a letter or digit stands beside it (`\w`).
+    pub single_word: bool,
+    /// With the white space before it.
+    pub lstrip: bool,
+    /// With the white space after it.
+    pub rstrip: bool,
+    /// By its normalised text, in the normalised text.
+    pub normalized: bool,
 }
 
 impl MergeRule {
@@ -83,7 +104,7 @@ impl AddedToken {
                     TokenId::from_index(next - 1).ok_or_else(|| Error::vocabulary("there are too many token ids"))?
                 }
             };
-            Ok(Self { text: text.clone(), id, special: true })
+            Ok(Self { text: text.clone(), id, special: true, matching: Matching::default() })
         });
         numbered.collect()
     }

@@ -4,6 +4,7 @@
 //!
 //! - [`Tokenizer`] puts the parts together; [`Definition`] is what it is built from.
 //! - [`pretokenize`] splits text into pretokens; it knows no vocabulary.
+//! - [`pipeline`] is what some files do to a text besides: normalisers, splits that drop text, templates.
 //! - [`vocab`] holds tokens, the normalised merges and the added tokens.
 //! - [`encode`] turns pretokens into ids, [`decode`](mod@decode) turns ids into bytes.
 //! - [`train`] learns merges from pretoken counts.
@@ -18,6 +19,7 @@ pub mod encode;
 mod error;
 pub mod formats;
 mod ids;
+pub mod pipeline;
 pub mod pretokenize;
 mod threads;
 mod tokenizer;
@@ -25,9 +27,10 @@ pub mod train;
 pub mod unicode;
 pub mod vocab;
 
-pub use definition::{AddedToken, Definition, MAX_TOKEN_BYTES, MergeRule};
+pub use definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
 pub use encode::{Scratch, ScratchPool};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{Pair, Symbol, TokenId};
+pub use pipeline::Pipeline;
 pub use tokenizer::{Batch, Tokenizer};
 pub use vocab::Allowed;

@@ -12,6 +12,7 @@ use crate::encode::{Encoder, Scratch, ScratchPool, parallel};
 use crate::error::{Error, Result};
 use crate::formats::compact;
 use crate::ids::TokenId;
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 use crate::threads::n_threads;
 use crate::vocab::canonical::normalise;
@@ -39,6 +40,7 @@ pub struct Tokenizer {
     vocabulary: Vocabulary,
     encoder: Encoder,
     added: AddedTokens,
+    pipeline: Pipeline,
     canonical_form: OnceLock<Vec<u8>>,
 }
 
@@ -63,7 +65,7 @@ impl Tokenizer {
     ///
     /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
     pub fn new(definition: Definition) -> Result<Self> {
-        let Definition { name, pretokenizer, tokens, merges, whole_pretokens, added_tokens } = definition;
+        let Definition { name, pretokenizer, tokens, merges, whole_pretokens, added_tokens, pipeline } = definition;
         let vocabulary = Vocabulary::new(&tokens, &added_tokens)?;
         drop(tokens);
         let merges = normalise(&vocabulary, &merges)?;
@@ -72,7 +74,7 @@ impl Tokenizer {
         let whole_pretokens = whole_pretokens && vocabulary.ordinary().count() > reachable;
         let encoder = Encoder::new(&vocabulary, merges, whole_pretokens);
         let added = AddedTokens::new(added_tokens)?;
-        Ok(Self { name, pretokenizer, vocabulary, encoder, added, canonical_form: OnceLock::new() })
+        Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, canonical_form: OnceLock::new() })
     }
 
     /// The name it was given, such as `cl100k_base`.
@@ -100,6 +102,19 @@ impl Tokenizer {
         &self.added
     }
 
+    /// What else is done to a text, before the split and after it.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Whether the ids of a text are those of consecutive parts of it, and decode to it.
+    ///
+    /// It is not so where a normaliser changes the text, a split drops some of it or puts a space before it, or an added
+    /// token takes the white space beside it. What works on parts of a text must refuse such a tokenizer.
+    pub fn keeps_text(&self) -> bool {
+        self.pipeline.keeps_text() && self.added.match_literally()
+    }
+
     /// The canonical merges in rank order: left, right and merged id.
     pub fn merges(&self) -> impl Iterator<Item = (TokenId, TokenId, TokenId)> {
         let table = self.encoder.table();
@@ -117,6 +132,7 @@ impl Tokenizer {
             merges: MergeRule::List(self.merges().map(|(left, right, _)| (left, right)).collect()),
             whole_pretokens: self.encoder.whole_pretokens(),
             added_tokens: self.added.tokens().to_vec(),
+            pipeline: self.pipeline.clone(),
         }
     }
 

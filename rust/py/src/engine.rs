@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytepair_core::formats::{self, Format, compact, gpt2, hugging_face, tiktoken};
-use bytepair_core::{AddedToken, Definition, MergeRule, Result, TokenId, Tokenizer, builtin};
+use bytepair_core::{AddedToken, Definition, MergeRule, Pipeline, Result, TokenId, Tokenizer, builtin};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -63,7 +63,15 @@ impl Engine {
         build(py, || {
             let merges = MergeRule::from_token_bytes(&tokens, &merges)?;
             let added_tokens = AddedToken::number(&special_tokens, &tokens)?;
-            Ok(Definition { name: None, pretokenizer, tokens, merges, whole_pretokens: false, added_tokens })
+            Ok(Definition {
+                name: None,
+                pretokenizer,
+                tokens,
+                merges,
+                whole_pretokens: false,
+                added_tokens,
+                pipeline: Pipeline::default(),
+            })
         })
     }
 
@@ -81,7 +89,15 @@ impl Engine {
             let tokens = tiktoken::parse(data)?;
             let added_tokens = AddedToken::number(&special_tokens, &tokens)?;
             let merges = MergeRule::ByRank;
-            Ok(Definition { name: None, pretokenizer, tokens, merges, whole_pretokens: true, added_tokens })
+            Ok(Definition {
+                name: None,
+                pretokenizer,
+                tokens,
+                merges,
+                whole_pretokens: true,
+                added_tokens,
+                pipeline: Pipeline::default(),
+            })
         })
     }
 

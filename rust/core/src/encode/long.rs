@@ -143,6 +143,7 @@ mod tests {
             merges: MergeRule::ByRank,
             whole_pretokens: false,
             added_tokens: Vec::new(),
+            pipeline: crate::pipeline::Pipeline::default(),
         };
         let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
         let table = normalise(&vocabulary, &definition.merges).unwrap().table;

@@ -7,6 +7,7 @@ use super::{long, short, trie::Trie};
 use crate::definition::{Definition, MergeRule};
 use crate::encode::Scratch;
 use crate::ids::TokenId;
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 use crate::tokenizer::Tokenizer;
 use crate::vocab::canonical::{Normalised, normalise};
@@ -27,7 +28,15 @@ fn definition(strings: &[Vec<u8>], merges: MergeRule, whole_pretokens: bool) -> 
         }
     }
     let pretokenizer = Pretokenizer::from_stages::<&str>(&[]).unwrap();
-    Definition { name: None, pretokenizer, tokens, merges, whole_pretokens, added_tokens: Vec::new() }
+    Definition {
+        name: None,
+        pretokenizer,
+        tokens,
+        merges,
+        whole_pretokens,
+        added_tokens: Vec::new(),
+        pipeline: Pipeline::default(),
+    }
 }
 
 fn normalised(definition: &Definition) -> Normalised {

@@ -17,9 +17,10 @@
 //! All numbers are LEB128.
 
 use super::limits;
-use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, MergeRule};
+use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen, widen_u64};
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 
 /// The tokens of a short input may have this many bytes in all.
@@ -140,7 +141,12 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     }
     let mut added_tokens = Vec::new();
     for _ in 0..reader.count()? {
-        added_tokens.push(AddedToken { id: reader.id()?, special: reader.flag()?, text: reader.text()? });
+        added_tokens.push(AddedToken {
+            id: reader.id()?,
+            special: reader.flag()?,
+            text: reader.text()?,
+            matching: Matching::default(),
+        });
     }
     if reader.position != bytes.len() {
         return Err(reader.error("bytes follow the end"));
@@ -152,6 +158,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
         merges: MergeRule::List(merges),
         whole_pretokens,
         added_tokens,
+        pipeline: Pipeline::default(),
     })
 }
 

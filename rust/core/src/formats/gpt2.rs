@@ -9,8 +9,9 @@ use super::json::{parse, quoted, shown};
 use super::limits;
 use super::node::{Fields, Node};
 use super::vocab_json::{Spelt, VocabJson};
-use crate::definition::{AddedToken, Definition, MergeRule};
+use crate::definition::{AddedToken, Definition, Matching, MergeRule};
 use crate::error::{Error, Result};
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 
 const VOCAB: &str = "vocab.json";
@@ -72,7 +73,15 @@ pub fn read(
     added_tokens.sort_unstable_by_key(|token| token.id);
     let parts = vocab.finish(&added_tokens)?;
     let (tokens, merges) = (parts.tokens, MergeRule::List(parts.merges));
-    Ok(Definition { name: None, pretokenizer, tokens, merges, whole_pretokens: false, added_tokens })
+    Ok(Definition {
+        name: None,
+        pretokenizer,
+        tokens,
+        merges,
+        whole_pretokens: false,
+        added_tokens,
+        pipeline: Pipeline::default(),
+    })
 }
 
 fn read_merges(bytes: &[u8], vocab: &mut VocabJson<'_, '_>) -> Result<()> {
@@ -149,7 +158,7 @@ impl Specials<'_, '_, '_> {
             return Err(format!("special token {} is also an ordinary token with another id", shown(text)));
         }
         if self.seen.insert(text.to_owned()) {
-            self.found.push(AddedToken { text: text.to_owned(), id, special: true });
+            self.found.push(AddedToken { text: text.to_owned(), id, special: true, matching: Matching::default() });
         }
         Ok(())
     }

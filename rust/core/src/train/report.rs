@@ -5,6 +5,7 @@ use std::fmt;
 use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, TokenId};
+use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 
 /// Why training ended.
@@ -115,6 +116,7 @@ impl Trained {
             added_tokens: AddedToken::number(&special_tokens, &tokens)?,
             tokens,
             whole_pretokens: false,
+            pipeline: Pipeline::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use hashbrown::{HashSet, HashTable};
 
 use super::shown;
 use super::special::LiteralMatcher;
-use crate::definition::AddedToken;
+use crate::definition::{AddedToken, Matching};
 use crate::error::{Error, Result};
 
 /// A choice of special tokens: those that a text may contain, all others being plain text; or those that are refused.
@@ -97,6 +97,11 @@ impl AddedTokens {
             by_text.insert_unique(hash, index, |&index: &usize| hasher.hash_one(tokens[index].text.as_bytes()));
         }
         Ok(Self { tokens, by_text, hasher, n_special, plain, special, all })
+    }
+
+    /// Whether each is found exactly where its text stands.
+    pub fn match_literally(&self) -> bool {
+        self.tokens.iter().all(|token| token.matching == Matching::default())
     }
 
     /// The tokens by id.
@@ -238,7 +243,12 @@ mod tests {
     use crate::ids::TokenId;
 
     fn added(texts: impl IntoIterator<Item = (String, bool)>) -> AddedTokens {
-        let token = |(index, (text, special))| AddedToken { text, id: TokenId::from_index(index).unwrap(), special };
+        let token = |(index, (text, special))| AddedToken {
+            text,
+            id: TokenId::from_index(index).unwrap(),
+            special,
+            matching: Matching::default(),
+        };
         AddedTokens::new(texts.into_iter().enumerate().map(token).collect()).unwrap()
     }
 

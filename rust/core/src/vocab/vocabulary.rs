@@ -181,6 +181,7 @@ fn slice<'b>(spans: &[Span], blob: &'b [u8], id: TokenId) -> &'b [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::Matching;
 
     fn id(number: u32) -> TokenId {
         TokenId::new(number).unwrap()
@@ -195,7 +196,7 @@ mod tests {
     }
 
     fn added(text: &str, number: u32) -> AddedToken {
-        AddedToken { text: text.into(), id: id(number), special: true }
+        AddedToken { text: text.into(), id: id(number), special: true, matching: Matching::default() }
     }
 
     #[test]

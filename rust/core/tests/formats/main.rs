@@ -10,7 +10,7 @@ mod refused;
 
 use bytepair_core::formats::{Format, gpt2, hugging_face, sniff, tiktoken};
 use bytepair_core::pretokenize::Pretokenizer;
-use bytepair_core::{AddedToken, Definition, MergeRule, TokenId};
+use bytepair_core::{AddedToken, Definition, Matching, MergeRule, Pipeline, TokenId};
 
 fn id(number: u32) -> TokenId {
     TokenId::new(number).unwrap()
@@ -29,11 +29,12 @@ fn definition() -> Definition {
         merges: MergeRule::List(merges.to_vec()),
         whole_pretokens: false,
         added_tokens: vec![added("<|end|>", 259, true), added("<think>", 260, false)],
+        pipeline: Pipeline::default(),
     }
 }
 
 fn added(text: &str, number: u32, special: bool) -> AddedToken {
-    AddedToken { text: text.to_owned(), id: id(number), special }
+    AddedToken { text: text.to_owned(), id: id(number), special, matching: Matching::default() }
 }
 
 fn only_special(mut definition: Definition) -> Definition {

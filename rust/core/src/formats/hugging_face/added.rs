@@ -10,7 +10,7 @@ use super::super::json::shown;
 use super::super::node::Node;
 use super::super::vocab_json::VocabJson;
 use super::super::{byte_alphabet, limits};
-use crate::definition::AddedToken;
+use crate::definition::{AddedToken, Matching};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 
@@ -55,7 +55,7 @@ pub(super) fn read(list: &Node<'_, '_>, vocab: &VocabJson<'_, '_>) -> Result<Vec
         let special = fields.require("special")?.boolean()?;
         let [first, second] = &mut passes;
         if fields.require("normalized")?.boolean()? { second } else { first }.push((index, text));
-        added.push(AddedToken { text: text.to_owned(), id, special });
+        added.push(AddedToken { text: text.to_owned(), id, special, matching: Matching::default() });
     }
     check_passes(list, &passes)?;
     added.sort_unstable_by_key(|token| token.id);

@@ -6,6 +6,7 @@ use super::super::vocab_json::VocabJson;
 use super::{KEYS, VERSION, added, pre_tokenizer};
 use crate::definition::{Definition, MergeRule};
 use crate::error::Result;
+use crate::pipeline::Pipeline;
 
 /// Reads the text of a `tokenizer.json`.
 ///
@@ -57,7 +58,15 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     };
     let parts = vocab.finish(&added_tokens)?;
     let (tokens, merges) = (parts.tokens, MergeRule::List(parts.merges));
-    Ok(Definition { name: None, pretokenizer, tokens, merges, whole_pretokens, added_tokens })
+    Ok(Definition {
+        name: None,
+        pretokenizer,
+        tokens,
+        merges,
+        whole_pretokens,
+        added_tokens,
+        pipeline: Pipeline::default(),
+    })
 }
 
 /// A normaliser changes the text before it is split; only the empty one is modelled.

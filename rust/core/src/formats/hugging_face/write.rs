@@ -58,7 +58,7 @@ fn added_list(added: &[AddedToken]) -> String {
     list.join(",")
 }
 
-fn added_token(AddedToken { text, id, special }: &AddedToken) -> String {
+fn added_token(AddedToken { text, id, special, .. }: &AddedToken) -> String {
     format!(r#"{{"id":{id},"content":{},"single_word":false,"lstrip":false,"rstrip":false,"#, quoted(text))
         + &format!(r#""normalized":false,"special":{special}}}"#)
 }
