@@ -26,7 +26,18 @@ RUST_MAY_USE = {
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
     "builtin": {"error", "definition", "formats"},
-    "tokenizer": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "encode", "decode", "formats", "pipeline"},
+    "tokenizer": {
+        "ids",
+        "error",
+        "threads",
+        "definition",
+        "pretokenize",
+        "vocab",
+        "encode",
+        "decode",
+        "formats",
+        "pipeline",
+    },
 }
 
 # Each Python module of the package, and the others that it may import.
@@ -37,7 +48,9 @@ PYTHON_MAY_IMPORT = {
     "_report": set(),
     "_files": {"errors"},
     "_corpus": {"_core", "_types", "errors"},
-    "tokenizer": {"_core", "_corpus", "_files", "_report", "_types", "errors", "pipeline"},
+    "_arguments": {"errors"},
+    "_arrays": {"_core", "_types"},
+    "tokenizer": {"_arguments", "_arrays", "_core", "_corpus", "_files", "_report", "_types", "errors"},
     "__init__": {"_core", "_report", "errors", "tokenizer"},
     "__main__": {"cli"},
     "cli": {"__init__", "_types", "cli"},

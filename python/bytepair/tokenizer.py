@@ -10,17 +10,15 @@ import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Self
 
-from bytepair import _core, _corpus, _files
+from bytepair import _arguments, _core, _corpus, _files
+from bytepair._arrays import ArrayTokenizer
 from bytepair._report import TrainingReport
 from bytepair.errors import FormatError, SpecialTokenError, TrainingError, VocabularyError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from bytepair._types import Corpus, Dtype, Format, Names, Pattern, Progress, Text, Tie
+    from bytepair._types import Corpus, Format, Pattern, Progress, Tie
 
 __all__ = ["Tokenizer"]
 
@@ -33,7 +31,7 @@ _PUBLISHED_RANKS = {
 }
 
 
-class Tokenizer(_core.Tokenizer):
+class Tokenizer(ArrayTokenizer):
     """A byte-level BPE tokenizer: immutable, hashable, picklable, and safe to share between threads.
 
     Two tokenizers are equal if they split, merge and number tokens alike, whichever files they came from.
@@ -80,11 +78,13 @@ class Tokenizer(_core.Tokenizer):
         pattern: Pattern,
         special_tokens: Iterable[str] | None = (),
     ) -> Tokenizer:
-        names = _special_names(special_tokens)
-        tokens = {token_id: _bytes(token, f"token {token_id}") for token_id, token in dict(vocab).items()}
-        pairs = [_pair(pair, index) for index, pair in enumerate(merges)]
+        names = _arguments.special_names(special_tokens)
+        tokens = {
+            token_id: _arguments.token_bytes(token, f"token {token_id}") for token_id, token in dict(vocab).items()
+        }
+        pairs = [_arguments.pair(pair, index) for index, pair in enumerate(merges)]
         known = {token: token_id for token_id, token in tokens.items()}
-        _refuse_bytes(names, known)
+        _arguments.refuse_bytes(names, known)
         made = {left + right: (left, right) for left, right in pairs}
         numbered = []
         for name in names:
@@ -182,8 +182,8 @@ class Tokenizer(_core.Tokenizer):
             vocab_size = operator.index(vocab_size)
         except TypeError:
             raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}") from None
-        names = _special_names(special_tokens)
-        _refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
+        names = _arguments.special_names(special_tokens)
+        _arguments.refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
         n_merges = vocab_size - 256 - len(names)
         if n_merges < 0:
             message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
@@ -335,7 +335,7 @@ class Tokenizer(_core.Tokenizer):
         -----
         The format has no end mark: a file that was cut off at the end of a line cannot be told from a whole one.
         """
-        specials = _numbered(special_tokens)
+        specials = _arguments.numbered(special_tokens)
         return cls._from_file(lambda: _core.Engine.from_tiktoken(_files.read(path), pattern, specials), path)
 
     @classmethod
@@ -368,7 +368,7 @@ class Tokenizer(_core.Tokenizer):
         """
         special_map = Path(vocab).with_name("special_tokens_map.json")
         map_data = _files.read(special_map) if special_map.exists() else None
-        names = _special_names(special_tokens)
+        names = _arguments.special_names(special_tokens)
         vocab_data, merges_data = _files.read(vocab), _files.read(merges)
         try:
             return cls._from_file(
@@ -473,106 +473,6 @@ class Tokenizer(_core.Tokenizer):
             _files.target(file)
         return files
 
-    def encode_to_numpy(
-        self,
-        text: Text,
-        *,
-        dtype: Dtype = "uint32",
-        allowed_special: Names = None,
-        disallowed_special: Names = None,
-        errors: Literal["strict", "replace"] = "strict",
-    ) -> npt.NDArray[np.integer[Any]]:
-        """Return the token ids of a text as an array.
-
-        Parameters
-        ----------
-        text : str or bytes-like
-        dtype : {"uint16", "uint32", "int32", "int64"}, default "uint32"
-            The name, or NumPy's type or dtype of this name.
-        allowed_special, disallowed_special, errors
-            As for `encode`.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_tokens,)
-            It may be written to and is shared with nothing.
-
-        Raises
-        ------
-        OverflowError
-            The vocabulary does not fit `dtype`, whatever the text.
-        SpecialTokenError, UnicodeEncodeError
-            As for `encode`.
-
-        Notes
-        -----
-        O(n) time for n bytes.
-
-        Examples
-        --------
-        >>> Tokenizer.from_pretrained("gpt2").encode_to_numpy("hello world", dtype="uint16")
-        array([31373,   995], dtype=uint16)
-        """
-        import numpy as np
-
-        name = _dtype_name(dtype)
-        buffer = self._encode_to_buffer(
-            text, name, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
-        )
-        return np.frombuffer(buffer, dtype=name)
-
-    def encode_batch_to_numpy(
-        self,
-        texts: Iterable[Text],
-        *,
-        dtype: Dtype = "uint32",
-        num_threads: int | None = None,
-        allowed_special: Names = None,
-        disallowed_special: Names = None,
-        errors: Literal["strict", "replace"] = "strict",
-    ) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
-        """Return the token ids of many texts in one array, and where each text's begin.
-
-        Parameters
-        ----------
-        texts : iterable of str or bytes-like
-        dtype, num_threads, allowed_special, disallowed_special, errors
-            As for `encode_to_numpy` and `encode_batch`.
-
-        Returns
-        -------
-        ids : numpy.ndarray of shape (n_tokens,)
-        offsets : numpy.ndarray of int64, shape (n_texts + 1,)
-            The ids of text ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
-
-        Raises
-        ------
-        OverflowError, SpecialTokenError, UnicodeEncodeError
-            As for `encode_to_numpy` and `encode_batch`.
-
-        Notes
-        -----
-        O(n) time for n bytes in all.
-
-        Examples
-        --------
-        >>> ids, offsets = Tokenizer.from_pretrained("gpt2").encode_batch_to_numpy(["hello", "", " world"])
-        >>> ids, offsets
-        (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
-        """
-        import numpy as np
-
-        name = _dtype_name(dtype)
-        ids, offsets = self._encode_batch_to_buffers(
-            texts,
-            name,
-            num_threads=num_threads,
-            allowed_special=allowed_special,
-            disallowed_special=disallowed_special,
-            errors=errors,
-        )
-        return np.frombuffer(ids, dtype=name), np.frombuffer(offsets, dtype=np.int64)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _core.Tokenizer):
             return NotImplemented
@@ -601,67 +501,3 @@ def _restore(cls: type[Tokenizer], state: str | bytes) -> Tokenizer:
     if isinstance(state, str):
         return cls.from_pretrained(state)
     return cls._from_engine(_core.Engine.from_form(state))
-
-
-def _special_names(special_tokens: Iterable[str] | None, *, mapping: bool = False) -> list[str]:
-    """Check names of special tokens: strings in an order that is theirs, none empty or there twice."""
-    if special_tokens is None:
-        return []
-    if isinstance(special_tokens, str):
-        raise TypeError(f"special_tokens must be an iterable of str; pass [{special_tokens!r}]")
-    if isinstance(special_tokens, set | frozenset):
-        raise TypeError("special_tokens is a set, but their order decides their ids; pass a list")
-    if isinstance(special_tokens, Mapping) and not mapping:
-        raise TypeError("special_tokens is a mapping, but their order decides their ids here; pass a list")
-    names: dict[str, None] = {}
-    for name in special_tokens:
-        if not isinstance(name, str):
-            raise TypeError(f"a special token must be a str, not {type(name).__name__}")
-        if not name:
-            raise SpecialTokenError("a special token is empty; it would match everywhere", name)
-        if name in names:
-            raise SpecialTokenError(f"special token {name!r} is given twice", name)
-        names[name] = None
-    return list(names)
-
-
-def _refuse_bytes(names: list[str], known: Mapping[bytes, int]) -> None:
-    """Refuse special tokens of one byte: every byte is an ordinary token."""
-    for name in names:
-        token = name.encode()
-        if len(token) == 1 and token in known:
-            raise SpecialTokenError(f"special token {name!r} is also the ordinary token {known[token]}, a byte", name)
-
-
-def _numbered(special_tokens: Mapping[str, int] | Iterable[str] | None) -> list[tuple[str, int | None]]:
-    names = _special_names(special_tokens, mapping=True)
-    if isinstance(special_tokens, Mapping):
-        return [(name, special_tokens[name]) for name in names]
-    return [(name, None) for name in names]
-
-
-def _pair(pair: object, index: int) -> tuple[bytes, bytes]:
-    if isinstance(pair, str | bytes) or not isinstance(pair, Iterable) or len(parts := list(pair)) != 2:
-        raise TypeError(f"merge {index} must be a pair of bytes, not {pair!r:.80}")
-    left, right = parts
-    return _bytes(left, f"the left part of merge {index}"), _bytes(right, f"the right part of merge {index}")
-
-
-def _bytes(token: object, what: str) -> bytes:
-    if isinstance(token, bytes):
-        return token
-    if isinstance(token, bytearray | memoryview):
-        return bytes(token)
-    raise TypeError(f"{what} must be bytes, not {type(token).__name__}")
-
-
-def _dtype_name(dtype: Dtype) -> str:
-    if isinstance(dtype, str):
-        return dtype
-    import numpy as np
-
-    try:
-        known = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"dtype must be 'uint16', 'uint32', 'int32' or 'int64', not {dtype!r:.80}") from None
-    return known.name if known.isnative else known.str

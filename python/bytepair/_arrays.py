@@ -1,0 +1,137 @@
+"""Ids as arrays: of NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from bytepair import _core
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from bytepair._types import Dtype, Names, Text
+
+__all__ = ["ArrayTokenizer"]
+
+
+class ArrayTokenizer(_core.Tokenizer):
+    """The compiled tokenizer, with the methods that give arrays; those libraries are imported when first asked for."""
+
+    __slots__ = ()
+
+    def encode_to_numpy(
+        self,
+        text: Text,
+        *,
+        dtype: Dtype = "uint32",
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> npt.NDArray[np.integer[Any]]:
+        """Return the token ids of a text as an array.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+        dtype : {"uint16", "uint32", "int32", "int64"}, default "uint32"
+            The name, or NumPy's type or dtype of this name.
+        allowed_special, disallowed_special, errors
+            As for `encode`.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_tokens,)
+            It may be written to and is shared with nothing.
+
+        Raises
+        ------
+        OverflowError
+            The vocabulary does not fit `dtype`, whatever the text.
+        SpecialTokenError, UnicodeEncodeError
+            As for `encode`.
+
+        Notes
+        -----
+        O(n) time for n bytes.
+
+        Examples
+        --------
+        >>> import bytepair
+        >>> bytepair.Tokenizer.from_pretrained("gpt2").encode_to_numpy("hello world", dtype="uint16")
+        array([31373,   995], dtype=uint16)
+        """
+        import numpy as np
+
+        name = _dtype_name(dtype)
+        buffer = self._encode_to_buffer(
+            text, name, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
+        )
+        return np.frombuffer(buffer, dtype=name)
+
+    def encode_batch_to_numpy(
+        self,
+        texts: Iterable[Text],
+        *,
+        dtype: Dtype = "uint32",
+        num_threads: int | None = None,
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
+        errors: Literal["strict", "replace"] = "strict",
+    ) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64]]:
+        """Return the token ids of many texts in one array, and where each text's begin.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes-like
+        dtype, num_threads, allowed_special, disallowed_special, errors
+            As for `encode_to_numpy` and `encode_batch`.
+
+        Returns
+        -------
+        ids : numpy.ndarray of shape (n_tokens,)
+        offsets : numpy.ndarray of int64, shape (n_texts + 1,)
+            The ids of text ``i`` are ``ids[offsets[i]:offsets[i + 1]]``.
+
+        Raises
+        ------
+        OverflowError, SpecialTokenError, UnicodeEncodeError
+            As for `encode_to_numpy` and `encode_batch`.
+
+        Notes
+        -----
+        O(n) time for n bytes in all.
+
+        Examples
+        --------
+        >>> import bytepair
+        >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+        >>> ids, offsets = gpt2.encode_batch_to_numpy(["hello", "", " world"])
+        >>> ids, offsets
+        (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
+        """
+        import numpy as np
+
+        name = _dtype_name(dtype)
+        ids, offsets = self._encode_batch_to_buffers(
+            texts,
+            name,
+            num_threads=num_threads,
+            allowed_special=allowed_special,
+            disallowed_special=disallowed_special,
+            errors=errors,
+        )
+        return np.frombuffer(ids, dtype=name), np.frombuffer(offsets, dtype=np.int64)
+
+
+def _dtype_name(dtype: Dtype) -> str:
+    if isinstance(dtype, str):
+        return dtype
+    import numpy as np
+
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be 'uint16', 'uint32', 'int32' or 'int64', not {dtype!r:.80}") from None
+    return known.name if known.isnative else known.str
