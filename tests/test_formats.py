@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer as HuggingFace
 
-from bytepair import FormatError, Tokenizer
+from bytepair import FormatError, MissingByteError, Tokenizer, VocabularyError
 from common import BUILTIN, builtin, mixed_text, stdlib_texts, trained
 
 BYTES = {byte: bytes([byte]) for byte in range(256)}
@@ -124,3 +126,45 @@ def test_equality_is_by_what_a_tokenizer_does(tmp_path):
     other_specials = Tokenizer(from_list.vocab, from_list.merges, pattern="gpt2", special_tokens=["<s>"])
     other_order = Tokenizer(BYTES | {256: b"abc", 257: b"ab"}, [(b"a", b"b"), (b"ab", b"c")], pattern="gpt2")
     assert len({from_list, other_pattern, other_specials, other_order}) == 4
+
+
+def test_a_vocabulary_may_merge_a_token_before_its_parts(tmp_path):
+    # As 81 tokens of Llama 3: "abc" is a + bc, and bc comes later.
+    tokens = [*BYTES.values(), b"ab", b"abcd", b"cd"]
+    lines = b"".join(base64.b64encode(token) + b" %d\n" % rank for rank, token in enumerate(tokens))
+    (tmp_path / "ranks").write_bytes(lines)
+    tokenizer = Tokenizer.from_tiktoken(tmp_path / "ranks", pattern="gpt2")
+    assert tokenizer.merges == [(b"a", b"b"), (b"ab", b"cd"), (b"c", b"d")]
+    assert pickle.loads(pickle.dumps(tokenizer)) == tokenizer
+
+
+def test_files_may_lack_single_bytes(tmp_path):
+    vocab = {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4, "<x>": 5}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    (tmp_path / "merges.txt").write_text("a b\nĠ ab\n")
+    (tmp_path / "special_tokens_map.json").write_text('{"eos_token": "<x>"}')
+    tokenizer = Tokenizer.load(tmp_path)
+    assert tokenizer.encode("ab abba") == [3, 4, 1, 0]
+    assert tokenizer.encode("ab<x> ab", allowed_special="all") == [3, 5, 4]
+    for call in [tokenizer.encode, tokenizer.count, tokenizer.encode_to_numpy]:
+        with pytest.raises(
+            MissingByteError, match="the byte 0xC3 at byte offset 3 is no token: the vocabulary lacks 253"
+        ) as info:
+            call("ab é<x>")
+        assert (info.value.byte, info.value.offset) == (0xC3, 3)
+    with pytest.raises(MissingByteError) as info:
+        tokenizer.encode_batch(["ab", "abx"])
+    assert info.value.__notes__ == ["at index 1"]
+    assert pickle.loads(pickle.dumps(tokenizer)) == tokenizer
+    again = pickle.loads(pickle.dumps(info.value))
+    assert (str(again), again.byte, again.offset) == (str(info.value), ord("x"), 2)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    assert Tokenizer.load(tmp_path / "tokenizer.json") == tokenizer
+    # Hugging Face drops the byte without a word; on all other texts its ids are the same.
+    theirs = HuggingFace.from_file(str(tmp_path / "tokenizer.json"))
+    assert theirs.encode("ab abba").ids == [3, 4, 1, 0]
+    assert theirs.encode("ab é").ids == theirs.encode("ab ").ids
+    with pytest.raises(FormatError, match="must hold every byte, and this vocabulary lacks 0x00"):
+        tokenizer.save(tmp_path / "ranks.tiktoken")
+    with pytest.raises(VocabularyError, match="every byte must be one"):
+        Tokenizer({0: b"a"}, [], pattern="gpt2")

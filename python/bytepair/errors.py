@@ -12,6 +12,7 @@ __all__ = [
     "BytepairError",
     "FormatError",
     "InternalError",
+    "MissingByteError",
     "PatternError",
     "SpecialTokenError",
     "TokenIdError",
@@ -52,6 +53,27 @@ class FormatError(BytepairError, ValueError):
         """Return this error, saying that it lies in the file `path`."""
         self.path = os.fspath(path)
         return self
+
+
+class MissingByteError(BytepairError, ValueError):
+    """A text holds a byte that is no token: the vocabulary, which came from a file, lacks it.
+
+    Attributes
+    ----------
+    byte : int
+        The byte.
+    offset : int
+        Its byte offset in the UTF-8 of the text.
+    """
+
+    def __init__(self, message: str, byte: int = 0, offset: int = 0) -> None:
+        super().__init__(message, byte, offset)
+        self.message = message
+        self.byte = byte
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class PatternError(BytepairError, ValueError):

@@ -19,7 +19,7 @@ pub struct Definition {
     pub name: Option<String>,
     /// How text is split before merging.
     pub pretokenizer: Pretokenizer,
-    /// The ordinary tokens: every single byte, and what merges make of them.
+    /// The ordinary tokens: single bytes, and what merges make of them. Text can hold only the bytes that are here.
     pub tokens: Vec<(TokenId, Vec<u8>)>,
     /// Which pairs merge, and in which order.
     pub merges: MergeRule,

@@ -41,6 +41,13 @@ pub enum ErrorKind {
         /// Byte offset in the text, where there is one.
         offset: Option<usize>,
     },
+    /// A text holds a byte that the vocabulary lacks.
+    MissingByte {
+        /// The byte.
+        byte: u8,
+        /// Byte offset in the text.
+        offset: usize,
+    },
     /// An id to decode is not in the vocabulary.
     TokenId {
         /// The id as given.
@@ -101,6 +108,15 @@ impl Error {
             format!("token id {id} at index {index} is not assigned to any token")
         };
         Self::new(ErrorKind::TokenId { id, index }, message)
+    }
+
+    pub(crate) fn missing_byte(byte: u8, offset: usize, n_missing: usize) -> Self {
+        let lacks = if n_missing == 1 { "this byte".to_owned() } else { format!("{n_missing} of the 256 bytes") };
+        let message = format!(
+            "the byte 0x{byte:02X} at byte offset {offset} is no token: the vocabulary lacks {lacks}, so it cannot \
+             encode this text; remove the byte, or use a vocabulary that has it"
+        );
+        Self::new(ErrorKind::MissingByte { byte, offset }, message)
     }
 
     pub(crate) fn training(message: impl Into<String>) -> Self {

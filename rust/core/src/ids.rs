@@ -31,6 +31,9 @@ impl TokenId {
     /// Ids lie below 2²⁴; a file that asks for more is refused before anything is allocated.
     pub const LIMIT: u32 = 1 << 24;
 
+    /// Stands for the id of a byte that is no token; larger than any real id.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
     /// Wraps an id, or `None` at [`TokenId::LIMIT`] and above.
     #[inline]
     pub const fn new(id: u32) -> Option<Self> {

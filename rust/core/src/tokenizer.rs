@@ -69,9 +69,12 @@ impl Tokenizer {
         let vocabulary = Vocabulary::new(&tokens, &added_tokens)?;
         drop(tokens);
         let merges = normalise(&vocabulary, &merges)?;
-        let reachable = merges.table.n_symbols();
-        // Where merges lead to every token, looking up whole pretokens changes nothing: one definition, not two.
-        let whole_pretokens = whole_pretokens && vocabulary.ordinary().count() > reachable;
+        // Where merges lead to every token that text can hold, looking up whole pretokens changes nothing: one
+        // definition, not two.
+        let missing = vocabulary.missing_bytes();
+        let is_unreachable = |id: TokenId| merges.symbols.get(id.index()).is_none_or(|symbol| symbol.is_none());
+        let whole_pretokens = whole_pretokens
+            && vocabulary.ordinary().any(|(id, bytes)| is_unreachable(id) && missing.find(bytes).is_none());
         let encoder = Encoder::new(&vocabulary, merges, whole_pretokens);
         let added = AddedTokens::new(added_tokens)?;
         Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, canonical_form: OnceLock::new() })
@@ -166,7 +169,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `allowed` names no special token.
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `allowed` names no special token;
+    /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where `text` holds a byte that is no token.
     ///
     /// # Complexity
     ///
@@ -180,6 +184,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `text` contains one that is refused;
+    /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where it holds a byte that is no token;
     /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where there is no room for about as many ids as there will be.
     ///
     /// # Complexity
@@ -195,16 +200,24 @@ impl Tokenizer {
         specials.check(text)?;
         // Text has three bytes a token or more; what this is short of, growing makes up for.
         out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
+        let missing = self.vocabulary.missing_bytes();
         let Some(matcher) = specials.found() else {
+            missing.check(text, 0)?;
             self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
             return Ok(());
         };
+        let mut start = 0;
         for segment in matcher.literals().segments(text) {
             match segment {
                 Segment::Text(text) => {
+                    missing.check(text, start)?;
                     self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
+                    start += text.len();
                 }
-                Segment::Literal(index) => out.extend(matcher.ids().get(index)),
+                Segment::Literal(index) => {
+                    out.extend(matcher.ids().get(index));
+                    start += matcher.literals().literals().get(index).map_or(0, String::len);
+                }
             }
         }
         Ok(())
@@ -277,35 +290,46 @@ impl Tokenizer {
 
     /// How many ids `text` has, special tokens being plain text; `None` where there are more than `limit`.
     ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where `text` holds a byte that is no token; after the
+    /// limit is passed, one further on may go unseen.
+    ///
     /// # Complexity
     ///
     /// O(n) time for n bytes; stops soon after the limit is passed. The ids are never held all at once.
-    pub fn count(&self, scratch: &mut Scratch, text: &[u8], limit: usize) -> Option<usize> {
+    pub fn count(&self, scratch: &mut Scratch, text: &[u8], limit: usize) -> Result<Option<usize>> {
         let mut n_ids = 0;
         let mut ids = Vec::new();
-        let mut count_text = |text: &[u8]| {
-            self.pretokenizer.split(text, |pretoken| {
+        let mut count_text = |text: &[u8], start: usize| {
+            self.vocabulary.missing_bytes().check(text, start)?;
+            Ok(self.pretokenizer.split(text, |pretoken| {
                 ids.clear();
                 self.encoder.encode_pretoken(&self.vocabulary, scratch, pretoken, &mut ids);
                 n_ids += ids.len();
                 if n_ids > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })
+            }))
         };
         let Some(matcher) = self.added.plain() else {
-            return count_text(text).is_continue().then_some(n_ids);
+            return Ok(count_text(text, 0)?.is_continue().then_some(n_ids));
         };
         let mut n_literals = 0;
+        let mut start = 0;
         for segment in matcher.literals().segments(text) {
             match segment {
                 Segment::Text(text) => {
-                    if count_text(text).is_break() {
-                        return None;
+                    if count_text(text, start)?.is_break() {
+                        return Ok(None);
                     }
+                    start += text.len();
                 }
-                Segment::Literal(_) => n_literals += 1,
+                Segment::Literal(index) => {
+                    n_literals += 1;
+                    start += matcher.literals().literals().get(index).map_or(0, String::len);
+                }
             }
         }
-        Some(n_ids + n_literals).filter(|&total| total <= limit)
+        Ok(Some(n_ids + n_literals).filter(|&total| total <= limit))
     }
 
     /// The bytes of `ids`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytepair_core::formats::{self, Format, compact, gpt2, hugging_face, tiktoken};
+use bytepair_core::vocab::missing;
 use bytepair_core::{AddedToken, Definition, MergeRule, Pipeline, Result, TokenId, Tokenizer, builtin};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -61,6 +62,7 @@ impl Engine {
         };
         let tokens: Vec<(TokenId, Vec<u8>)> = tokens.into_iter().map(checked).collect::<PyResult<_>>()?;
         build(py, || {
+            missing::require_every_byte(&tokens)?;
             let merges = MergeRule::from_token_bytes(&tokens, &merges)?;
             let added_tokens = AddedToken::number(&special_tokens, &tokens)?;
             Ok(Definition {

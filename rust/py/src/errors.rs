@@ -13,6 +13,7 @@ mod python {
 
     import_exception!(bytepair.errors, FormatError);
     import_exception!(bytepair.errors, InternalError);
+    import_exception!(bytepair.errors, MissingByteError);
     import_exception!(bytepair.errors, PatternError);
     import_exception!(bytepair.errors, SpecialTokenError);
     import_exception!(bytepair.errors, TokenIdError);
@@ -33,6 +34,7 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
         ErrorKind::SpecialToken { token, offset } => {
             python::SpecialTokenError::new_err((message, token.clone(), *offset))
         }
+        ErrorKind::MissingByte { byte, offset } => python::MissingByteError::new_err((message, *byte, *offset)),
         ErrorKind::TokenId { id, index } => python::TokenIdError::new_err((message, *id, *index)),
         ErrorKind::Training => python::TrainingError::new_err(message),
         ErrorKind::Io { path, source } => {

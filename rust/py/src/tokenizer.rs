@@ -188,6 +188,8 @@ impl PyTokenizer {
     /// ------
     /// SpecialTokenError
     ///     A disallowed special token occurs, or a name given is no special token.
+    /// MissingByteError
+    ///     The text holds a byte that the vocabulary lacks, as some that were read from files do.
     /// UnicodeEncodeError
     ///     The text holds a lone surrogate.
     ///
@@ -324,9 +326,7 @@ impl PyTokenizer {
     fn count(&self, text: &Bound<'_, PyAny>, limit: Option<usize>) -> PyResult<Option<usize>> {
         // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
         let bytes = convert::text(text, Surrogates::Replace)?;
-        run(text.py(), bytes.len(), || {
-            Ok(self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX)))
-        })
+        run(text.py(), bytes.len(), || self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX)))
     }
 
     /// Return the text of token ids.

@@ -7,7 +7,7 @@
 //! "bytepair" 1           magic and version
 //! flags                  1: whole pretokens
 //! n (n_bytes text)*      the stages of the split, as regexes
-//! id*256                 the ids of the single bytes
+//! id*256                 the ids of the single bytes; 2²⁴ for one that is no token
 //! n (start length)*      the ids of the merges, as runs
 //! (left right)*          the merges in rank order, as ids
 //! n (id n_bytes bytes)*  tokens that no merges lead to, by id
@@ -15,6 +15,9 @@
 //! ```
 //!
 //! All numbers are LEB128.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use super::limits;
 use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
@@ -29,6 +32,9 @@ const MIN_LIMIT: usize = 64 << 20;
 /// The tokens of a long input may have this many bytes in all for each of its own.
 const LIMIT_PER_BYTE: usize = 64;
 
+/// Stands where the id of a byte would, if it were a token.
+const NO_TOKEN: usize = widen(TokenId::LIMIT);
+
 const MAGIC: &[u8] = b"bytepair\x01";
 
 /// Writes a canonical definition, as [`Tokenizer::definition`](crate::Tokenizer::definition) gives it.
@@ -39,7 +45,7 @@ const MAGIC: &[u8] = b"bytepair\x01";
 pub fn write(definition: &Definition) -> Result<Vec<u8>> {
     let broken = || Error::internal("only a canonical definition has a canonical form");
     let MergeRule::List(merges) = &definition.merges else { return Err(broken()) };
-    let mut ids = hashbrown::HashMap::<&[u8], TokenId, foldhash::fast::RandomState>::default();
+    let mut ids = HashMap::<&[u8], TokenId, RandomState>::default();
     let mut by_id = vec![&[][..]; definition.tokens.iter().map(|(id, _)| id.index() + 1).max().unwrap_or(0)];
     for (id, bytes) in &definition.tokens {
         ids.insert(bytes, *id);
@@ -53,9 +59,13 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
     }
     let mut made = vec![false; by_id.len()];
     for byte in 0..=u8::MAX {
-        let id = *ids.get(&[byte][..]).ok_or_else(broken)?;
-        *made.get_mut(id.index()).ok_or_else(broken)? = true;
-        writer.number(id.index());
+        match ids.get(&[byte][..]) {
+            Some(id) => {
+                *made.get_mut(id.index()).ok_or_else(broken)? = true;
+                writer.number(id.index());
+            }
+            None => writer.number(NO_TOKEN),
+        }
     }
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (left, right) in merges {
@@ -113,7 +123,9 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     let limit = MIN_LIMIT.max(bytes.len().saturating_mul(LIMIT_PER_BYTE)).min(limits::FILE_BYTES);
     let mut tokens = Tokens { list: Vec::new(), places: Vec::new(), n_bytes: 0, limit };
     for byte in 0..=u8::MAX {
-        tokens.add(reader.id()?, vec![byte])?;
+        if let Some(id) = reader.optional_id()? {
+            tokens.add(id, vec![byte])?;
+        }
     }
     let mut ids = Vec::new();
     for _ in 0..reader.count()? {
@@ -126,14 +138,25 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
         }
     }
     let mut merges = Vec::with_capacity(ids.len());
-    for id in ids {
-        let pair = (reader.id()?, reader.id()?);
-        let (Some(left), Some(right)) = (tokens.get(pair.0), tokens.get(pair.1)) else {
-            return Err(reader.error("a merge names a token that is not made yet"));
-        };
-        let token = [left, right].concat();
-        tokens.add(id, token)?;
-        merges.push(pair);
+    // In some published vocabularies a part is made later than the whole: such a merge waits for its part.
+    let mut waiting: HashMap<TokenId, Vec<usize>, RandomState> = HashMap::default();
+    for index in 0..ids.len() {
+        merges.push((reader.id()?, reader.id()?));
+        let mut ready = vec![index];
+        while let Some(index) = ready.pop() {
+            let (Some(&id), Some(&(left_id, right_id))) = (ids.get(index), merges.get(index)) else { break };
+            match (tokens.get(left_id), tokens.get(right_id)) {
+                (Some(left), Some(right)) => {
+                    let token = [left, right].concat();
+                    tokens.add(id, token)?;
+                    ready.extend(waiting.remove(&id).unwrap_or_default());
+                }
+                (left, _) => waiting.entry(if left.is_none() { left_id } else { right_id }).or_default().push(index),
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        return Err(reader.error("a merge names a token that nothing makes"));
     }
     for _ in 0..reader.count()? {
         let (id, token) = (reader.id()?, reader.sized()?.to_vec());
@@ -255,8 +278,15 @@ impl<'b> Reader<'b> {
     }
 
     fn id(&mut self) -> Result<TokenId> {
-        let number = self.number()?;
-        narrow(number).and_then(TokenId::new).ok_or_else(|| self.error("an id is out of range"))
+        self.optional_id()?.ok_or_else(|| self.error("an id is out of range"))
+    }
+
+    /// An id, or [`NO_TOKEN`].
+    fn optional_id(&mut self) -> Result<Option<TokenId>> {
+        match self.number()? {
+            NO_TOKEN => Ok(None),
+            number => TokenId::from_index(number).map(Some).ok_or_else(|| self.error("an id is out of range")),
+        }
     }
 
     fn flag(&mut self) -> Result<bool> {

@@ -14,7 +14,7 @@ use crate::definition::{Definition, MAX_TOKEN_BYTES, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::vocab::canonical::normalise;
-use crate::vocab::{MergeTable, Vocabulary};
+use crate::vocab::{MergeTable, MissingBytes, Vocabulary, missing};
 
 /// Reads a rank file: the tokens in the order of the file.
 ///
@@ -116,10 +116,9 @@ fn check_unique(tokens: &[(TokenId, Vec<u8>)]) -> Result<()> {
             return Err(Error::format(location, format!("rank {id} is on line {first} already")));
         }
     }
-    match (0..=u8::MAX).find(|&byte| !lines_by_token.contains_key(&[byte][..])) {
-        Some(byte) => {
-            Err(Error::format("file", format!("the single byte 0x{byte:02X} is not a token; every byte must be one")))
-        }
+    // No published file lacks one, so this is damage. Other readers would merge through a byte that is no token.
+    match MissingBytes::of(lines_by_token.keys().copied()).iter().next() {
+        Some(byte) => Err(Error::format("file", missing::message(byte))),
         None => Ok(()),
     }
 }
@@ -158,7 +157,7 @@ pub fn write_ranks(tokens: &[(TokenId, Vec<u8>)]) -> String {
 /// # Errors
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) where a reader of the file would get other ids: the merges are not
-/// those that the ranks imply, or tokens that no merges lead to are not looked up whole.
+/// those that the ranks imply, tokens that no merges lead to are not looked up whole, or a byte is no token.
 /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where the tokens do not form a vocabulary.
 ///
 /// # Complexity
@@ -166,6 +165,10 @@ pub fn write_ranks(tokens: &[(TokenId, Vec<u8>)]) -> String {
 /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
 pub fn write(definition: &Definition) -> Result<String> {
     let vocabulary = Vocabulary::new(&definition.tokens, &[])?;
+    if let Some(byte) = vocabulary.missing_bytes().iter().next() {
+        let message = format!("a rank file must hold every byte, and this vocabulary lacks 0x{byte:02X}");
+        return Err(Error::format("tokens", format!("{message}; save a tokenizer.json")));
+    }
     let by_rank = normalise(&vocabulary, &MergeRule::ByRank)?.table;
     let own = normalise(&vocabulary, &definition.merges)?.table;
     if !ids(&by_rank).eq(ids(&own)) {

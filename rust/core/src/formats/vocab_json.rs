@@ -131,18 +131,10 @@ impl<'p, 'j> VocabJson<'p, 'j> {
     /// # Errors
     ///
     /// [`ErrorKind::Format`](crate::ErrorKind::Format) naming an entry that is neither spelt in the byte alphabet nor an
-    /// added token, or a single byte that is missing.
+    /// added token.
     pub(super) fn finish(self, added: &[AddedToken]) -> Result<Parts> {
         let added: HashSet<&str, RandomState> = added.iter().map(|token| token.text.as_str()).collect();
         let fields = self.node.fields()?;
-        for byte in 0..=u8::MAX {
-            let spelt = byte_alphabet::char_of(byte);
-            if self.id(spelt.encode_utf8(&mut [0; 4])).is_none() {
-                let message =
-                    format!("the single byte 0x{byte:02X}, spelt {spelt:?}, is not a token; every byte must be one");
-                return Err(self.node.refuse(message));
-            }
-        }
         let mut tokens = Vec::with_capacity(self.entries.len());
         for (entry, (_, value)) in self.entries.into_iter().zip(fields.iter()) {
             let is_added = added.contains(entry.text);

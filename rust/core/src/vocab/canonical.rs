@@ -38,7 +38,7 @@ pub struct Normalised {
 ///
 /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
 pub fn normalise(vocabulary: &Vocabulary, rule: &MergeRule) -> Result<Normalised> {
-    let byte_ids = byte_ids(vocabulary)?;
+    let byte_ids = byte_ids(vocabulary);
     if let MergeRule::List(list) = rule
         && let Some(normalised) = Builder::new(vocabulary, &byte_ids, list.len())?.proper_list(list)
     {
@@ -55,14 +55,12 @@ pub fn normalise(vocabulary: &Vocabulary, rule: &MergeRule) -> Result<Normalised
     Builder::new(vocabulary, &byte_ids, derived.len())?.derived(&derived)
 }
 
-fn byte_ids(vocabulary: &Vocabulary) -> Result<[TokenId; 256]> {
+fn byte_ids(vocabulary: &Vocabulary) -> [Option<TokenId>; 256] {
     let mut ids = [None; 256];
     for byte in 0..=u8::MAX {
         ids[usize::from(byte)] = vocabulary.ordinary_id(&[byte]);
     }
-    let missing = || Error::internal("a checked vocabulary lacks a byte");
-    let found: Vec<TokenId> = ids.into_iter().map(|id| id.ok_or_else(missing)).collect::<Result<_>>()?;
-    found.try_into().map_err(|_| missing())
+    ids
 }
 
 struct Builder<'v> {
@@ -72,12 +70,14 @@ struct Builder<'v> {
 }
 
 impl<'v> Builder<'v> {
-    fn new(vocabulary: &'v Vocabulary, byte_ids: &[TokenId; 256], n_merges: usize) -> Result<Self> {
+    fn new(vocabulary: &'v Vocabulary, byte_ids: &[Option<TokenId>; 256], n_merges: usize) -> Result<Self> {
         let mut table = MergeTable::new(byte_ids);
         table.reserve(n_merges).map_err(|_| Error::memory("the merges"))?;
         let mut symbols = vec![Symbol::NONE; vocabulary.n_ids()];
         for (byte, id) in (0..=u8::MAX).zip(byte_ids) {
-            symbols[id.index()] = Symbol::from_byte(byte);
+            if let Some(id) = id {
+                symbols[id.index()] = Symbol::from_byte(byte);
+            }
         }
         Ok(Self { vocabulary, table, symbols })
     }

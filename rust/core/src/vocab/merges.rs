@@ -31,8 +31,13 @@ struct Node {
 
 impl MergeTable {
     /// A table of single bytes without merges; `byte_ids` by byte value.
-    pub(super) fn new(byte_ids: &[TokenId; 256]) -> Self {
-        let node = |&id| Node { left: Symbol::NONE, right: Symbol::NONE, id, length: 1, dirty: false };
+    ///
+    /// A byte without a token has a symbol all the same, which no text that is encoded holds.
+    pub(super) fn new(byte_ids: &[Option<TokenId>; 256]) -> Self {
+        let node = |id: &Option<TokenId>| {
+            let id = id.unwrap_or(TokenId::NONE);
+            Node { left: Symbol::NONE, right: Symbol::NONE, id, length: 1, dirty: false }
+        };
         Self {
             byte_pairs: vec![Symbol::NONE; 1 << 16],
             pairs: HashMap::default(),
@@ -64,7 +69,7 @@ impl MergeTable {
         merged
     }
 
-    /// How many tokens merges lead to, single bytes included.
+    /// How many symbols there are: the 256 bytes, and a token for each merge.
     pub fn n_symbols(&self) -> usize {
         self.tokens.len()
     }

@@ -6,6 +6,7 @@
 mod added;
 pub mod canonical;
 mod merges;
+pub mod missing;
 pub(crate) mod queue;
 mod rule;
 mod shown;
@@ -14,4 +15,5 @@ mod vocabulary;
 
 pub use added::{AddedTokens, Allowed, Matcher, Specials};
 pub use merges::MergeTable;
+pub use missing::MissingBytes;
 pub use vocabulary::Vocabulary;

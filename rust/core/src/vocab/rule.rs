@@ -49,12 +49,13 @@ impl<'v> Rule<'v> {
     }
 
     /// Merges a token's own bytes, lowest rank first and leftmost among equals: its last merge, if it ends as one token.
+    /// A token that holds a byte without a token has nothing to merge from.
     ///
     /// # Complexity
     ///
     /// O(n log n) for n bytes.
-    pub(super) fn derive(&self, byte_ids: &[TokenId; 256], bytes: &[u8]) -> Option<Derivation> {
-        let ids = bytes.iter().map(|&byte| byte_ids[usize::from(byte)]).collect();
+    pub(super) fn derive(&self, byte_ids: &[Option<TokenId>; 256], bytes: &[u8]) -> Option<Derivation> {
+        let ids = bytes.iter().map(|&byte| byte_ids[usize::from(byte)]).collect::<Option<_>>()?;
         let merged = merge_all(ids, |left, right, span| self.merge(left, right, &bytes[span]));
         let Made { rank, left, right, .. } = merged.last.filter(|last| last.span.len() == bytes.len())?;
         Some(Derivation { rank, left, right })

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::shown;
+use super::{MissingBytes, shown};
 use crate::definition::{AddedToken, MAX_TOKEN_BYTES};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen};
@@ -33,6 +33,7 @@ pub struct Vocabulary {
     by_bytes: HashTable<TokenId>,
     hasher: RandomState,
     longest: usize,
+    missing: MissingBytes,
 }
 
 impl Vocabulary {
@@ -41,7 +42,7 @@ impl Vocabulary {
     /// # Errors
     ///
     /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where an id or a byte string is there twice, a token
-    /// is empty, one of the 256 single bytes is missing, or the ids leave absurdly large gaps;
+    /// is empty, or the ids leave absurdly large gaps;
     /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where the tokens do not fit.
     ///
     /// # Complexity
@@ -63,6 +64,7 @@ impl Vocabulary {
             by_bytes: HashTable::new(),
             hasher: RandomState::default(),
             longest: tokens.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0),
+            missing: MissingBytes::of(tokens.iter().map(|(_, bytes)| bytes.as_slice())),
         };
         let failed = |_| Error::memory("the vocabulary");
         vocabulary.spans.try_reserve_exact(n_ids).map_err(failed)?;
@@ -70,12 +72,6 @@ impl Vocabulary {
         vocabulary.bytes.try_reserve_exact(n_bytes).map_err(failed)?;
         for (id, bytes) in tokens {
             vocabulary.add_ordinary(*id, bytes)?;
-        }
-        for byte in 0..=u8::MAX {
-            if vocabulary.ordinary_id(&[byte]).is_none() {
-                let message = format!("the single byte 0x{byte:02X} is not a token; every byte must be one");
-                return Err(Error::vocabulary(message));
-            }
         }
         for token in added {
             vocabulary.add_added(token)?;
@@ -160,6 +156,12 @@ impl Vocabulary {
         self.by_bytes.find(hash, |&id| slice(&self.spans, &self.bytes, id) == bytes).copied()
     }
 
+    /// The single bytes that are no ordinary tokens: text that holds one cannot be encoded.
+    #[inline]
+    pub fn missing_bytes(&self) -> &MissingBytes {
+        &self.missing
+    }
+
     /// The ids that stand for a token and their bytes, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
         (0..self.spans.len()).filter_map(|index| {
@@ -220,7 +222,6 @@ mod tests {
         assert!(message(&with(b"ab", 97), &[]).contains("id 97 is both \"a\" and \"ab\""));
         assert!(message(&with(b"", 256), &[]).contains("empty"));
         assert!(message(&with(b"ab", 5_000), &[]).contains("absurd"));
-        assert!(message(&bytes()[1..], &[]).contains("0x00"));
         assert!(message(&bytes(), &[added("a", 256)]).contains("also the ordinary token 97"));
         assert!(message(&bytes(), &[added("<s>", 97)]).contains("id 97 is both"));
     }
