@@ -1,7 +1,7 @@
 //! How many threads a piece of work is worth.
 
 use std::num::NonZero;
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// Below this many bytes per thread, starting a thread costs more than it saves.
 const MIN_BYTES_PER_THREAD: usize = 1 << 16;
@@ -13,6 +13,14 @@ const MAX_THREADS: usize = 256;
 pub(crate) fn n_threads(wanted: Option<NonZero<usize>>, n_bytes: usize) -> usize {
     let wanted = wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     wanted.clamp(1, (n_bytes / MIN_BYTES_PER_THREAD).clamp(1, MAX_THREADS))
+}
+
+/// Starts a thread, or gives None where no more can be had: the work is then for those that run.
+pub(crate) fn start<'s, T: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    work: impl FnOnce() -> T + Send + 's,
+) -> Option<ScopedJoinHandle<'s, T>> {
+    thread::Builder::new().spawn_scoped(scope, work).ok()
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::vocab::Specials;
 use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
-use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
+use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyString};
 
-use crate::errors::to_python;
+use crate::errors::{collect, no_memory, to_python};
 
 /// What to do with a lone surrogate, which no UTF-8 can hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,12 +51,21 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
     }
     // Other buffers may change while we read without the GIL, so they are copied.
     match PyBuffer::<u8>::get(object) {
-        Ok(buffer) => Ok(Cow::Owned(buffer.to_vec(object.py())?)),
+        Ok(buffer) => Ok(Cow::Owned(copied(object.py(), &buffer, "a copy of the text")?)),
         Err(error) if is_no_buffer(object.py(), &error) => {
             Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(object))))
         }
         Err(error) => Err(error),
     }
+}
+
+/// The items of a buffer.
+fn copied<T: Element + Default>(py: Python<'_>, buffer: &PyBuffer<T>, what: &str) -> PyResult<Vec<T>> {
+    let mut items = Vec::new();
+    items.try_reserve_exact(buffer.item_count()).map_err(|_| no_memory(what))?;
+    items.resize(buffer.item_count(), T::default());
+    buffer.copy_to_slice(py, &mut items)?;
+    Ok(items)
 }
 
 /// Whether an object lends no buffer of the kind asked for. What else went wrong, the caller is to see.
@@ -73,7 +82,7 @@ pub(crate) fn texts<'a>(
     let convert = |(index, item): (usize, &'a Bound<'_, PyAny>)| {
         text(item, surrogates).map_err(|error| noted(item.py(), error, first + index))
     };
-    items.iter().enumerate().map(convert).collect()
+    collect(items.iter().enumerate().map(convert), "the texts of a batch")
 }
 
 /// Adds to an exception which item of a batch it is about.
@@ -91,7 +100,7 @@ pub(crate) fn items<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, P
         let message = format!("texts must be a sequence of str or bytes, not {}; pass [text]", type_name(batch));
         return Err(PyTypeError::new_err(message));
     }
-    batch.try_iter()?.collect()
+    collect(batch.try_iter()?, "the texts of a batch")
 }
 
 /// The ids of a list, tuple, other iterable or integer buffer.
@@ -107,18 +116,14 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
         Err(error) if is_no_buffer(object.py(), &error) => {}
         Err(error) => return Err(error),
     }
-    let mut ids = Vec::new();
-    for (index, item) in object.try_iter()?.enumerate() {
+    let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
         if item.is_instance_of::<PyBool>() {
             return Err(PyTypeError::new_err(format!("the id at index {index} is a bool, not an int")));
         }
-        match item.extract::<u32>() {
-            Ok(id) => ids.push(id),
-            Err(error) => return Err(bad_id(&item, error, index, vocab_size)),
-        }
-    }
-    Ok(ids)
+        item.extract::<u32>().map_err(|error| bad_id(&item, error, index, vocab_size))
+    };
+    collect(object.try_iter()?.enumerate().map(id), "the ids")
 }
 
 fn bad_id(item: &Bound<'_, PyAny>, error: PyErr, index: usize, vocab_size: usize) -> PyErr {
@@ -155,7 +160,7 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
         return refused();
     }
     if let Ok(typed) = buffer.as_typed::<u32>() {
-        return typed.to_vec(py);
+        return copied(py, typed, "the ids");
     }
     macro_rules! checked {
         ($($integer:ty),*) => {
@@ -163,7 +168,7 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
                 let narrow = |(index, id): (usize, $integer)| {
                     u32::try_from(id).map_err(|_| to_python(&Error::unknown_token_id(id.into(), index, vocab_size)))
                 };
-                return typed.to_vec(py)?.into_iter().enumerate().map(narrow).collect();
+                return collect(copied(py, typed, "the ids")?.into_iter().enumerate().map(narrow), "the ids");
             })*
         };
     }

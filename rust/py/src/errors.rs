@@ -1,6 +1,8 @@
 //! Every conversion of an error into a Python exception, and the one way into the core.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use bytepair_core::{Error, ErrorKind};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError};
@@ -60,14 +62,74 @@ pub(crate) fn run<T: Send>(
     n_bytes: usize,
     work: impl FnOnce() -> bytepair_core::Result<T> + Send,
 ) -> PyResult<T> {
-    let guarded = AssertUnwindSafe(|| if n_bytes < DETACH_BYTES { work() } else { py.detach(work) });
-    match catch_unwind(guarded) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(to_python(&error)),
-        Err(panic) => {
-            let reason = panic.downcast_ref::<String>().map(String::as_str);
-            let reason = reason.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
-            Err(python::InternalError::new_err(format!("a defect of bytepair, please report it: {reason}")))
-        }
+    guarded(|| {
+        let done = if n_bytes < DETACH_BYTES { work() } else { py.detach(work) };
+        done.map_err(|error| to_python(&error))
+    })
+}
+
+/// Runs work that may use Python, with panics as exceptions: `InternalError`, which a caller can catch, and not PyO3's
+/// `PanicException`, which is no `Exception`.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = PANIC.take();
+        Err(python::InternalError::new_err(format!("a defect of bytepair, please report it: {what}")))
+    })
+}
+
+thread_local! {
+    /// What the last panic of this thread said, and where.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Makes panics silent, as they become exceptions. The usual hook may also wait for ever where memory has run out, as
+/// it allocates for its backtrace.
+pub(crate) fn silence_panics() {
+    panic::set_hook(Box::new(|info| {
+        // Without memory for it, the message is empty.
+        PANIC.with_borrow_mut(|said| {
+            said.clear();
+            if said.try_reserve(MAX_PANIC_BYTES).is_ok() {
+                let _ = describe(info, said);
+            }
+        });
+    }));
+}
+
+/// More of a panic's message is not kept.
+const MAX_PANIC_BYTES: usize = 512;
+
+fn describe(info: &PanicHookInfo<'_>, out: &mut String) -> std::fmt::Result {
+    let owned = info.payload().downcast_ref::<String>().map(String::as_str);
+    let message = owned.or_else(|| info.payload().downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    let (end, _) = message.char_indices().nth(MAX_PANIC_BYTES / 8).unwrap_or((message.len(), ' '));
+    out.push_str(message.get(..end).unwrap_or_default());
+    match info.location() {
+        Some(place) => write!(out, " ({}:{})", place.file(), place.line()),
+        None => Ok(()),
     }
+}
+
+/// Refuses work for which there is no room, where a library would not take no for an answer: PyO3 panics if Python cannot
+/// allocate a list.
+pub(crate) fn check_room(n_bytes: usize, what: &str) -> PyResult<()> {
+    let mut room: Vec<u8> = Vec::new();
+    room.try_reserve_exact(n_bytes).map_err(|_| no_memory(what))
+}
+
+/// The exception for memory that cannot be had.
+pub(crate) fn no_memory(what: &str) -> PyErr {
+    PyMemoryError::new_err(format!("not enough memory for {what}"))
+}
+
+/// The items of an iterator, of which there may be more than memory holds.
+pub(crate) fn collect<T>(items: impl IntoIterator<Item = PyResult<T>>, what: &str) -> PyResult<Vec<T>> {
+    let items = items.into_iter();
+    let mut collected = Vec::new();
+    collected.try_reserve(items.size_hint().0).map_err(|_| no_memory(what))?;
+    for item in items {
+        collected.try_reserve(1).map_err(|_| no_memory(what))?;
+        collected.push(item?);
+    }
+    Ok(collected)
 }

@@ -17,6 +17,11 @@ mod _core {
     #[pymodule_export]
     const UNICODE_VERSION: &str = bytepair_core::unicode::UNICODE_VERSION;
 
+    #[pymodule_init]
+    fn init() {
+        crate::errors::silence_panics();
+    }
+
     #[pymodule_export]
     use crate::engine::{Engine, sniff};
     #[pymodule_export]

@@ -4,14 +4,14 @@ use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
-use bytepair_core::{Batch, ScratchPool, Tokenizer};
+use bytepair_core::{Batch, Definition, ScratchPool, Tokenizer};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{run, to_python};
+use crate::errors::{check_room, collect, guarded, run, to_python};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -73,11 +73,19 @@ fn fill<'py, T: Copy, const N: usize>(
     })
 }
 
+/// A copy of bytes, which may not find room.
+fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, bytes.len(), |copy| {
+        copy.copy_from_slice(bytes);
+        Ok(())
+    })
+}
+
 fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(PyString::new(py, text)),
+        Ok(_) => PyString::from_bytes(py, bytes),
         Err(_) => {
-            let bytes = PyBytes::new(py, bytes);
+            let bytes = python_bytes(py, bytes)?;
             Ok(bytes.call_method1("decode", ("utf-8", errors))?.cast_into::<PyString>()?)
         }
     }
@@ -102,7 +110,7 @@ impl PyTokenizer {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
             self.tokenizer.encode_with(&mut scratch, &bytes, &specials, &mut ids)
         })?;
-        let finished = finish(&ids);
+        let finished = guarded(|| finish(&ids));
         scratch.give_ids(ids);
         finished
     }
@@ -121,7 +129,7 @@ impl PyTokenizer {
         let num_threads = threads(num_threads)?;
         let items = convert::items(texts)?;
         let texts_bytes = convert::texts(&items, surrogates, 0)?;
-        let slices: Vec<&[u8]> = texts_bytes.iter().map(AsRef::as_ref).collect();
+        let slices = collect(texts_bytes.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
         let n_bytes = slices.iter().map(|text| text.len()).sum();
         let batch = run(texts.py(), n_bytes, || {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
@@ -131,6 +139,10 @@ impl PyTokenizer {
     }
 
     fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
+        // Short ones need no asking: what is left then is too little for Python itself.
+        if ids.len() > 1 << 12 {
+            check_room(ids.len() * size_of::<usize>(), "the list of ids")?;
+        }
         // Never waits: another thread has the lock only in a free-threaded build, or had it when this process was forked.
         let Ok(mut ints) = self.ints.try_lock() else { return PyList::new(py, ids) };
         if ints.is_empty() {
@@ -143,6 +155,17 @@ impl PyTokenizer {
                 None => PyInt::new(py, id),
             }),
         )
+    }
+
+    /// What a writer makes of the definition. Its strings grow without asking, so it is asked for them here.
+    fn written<T: Send>(
+        &self,
+        py: Python<'_>,
+        write: impl FnOnce(&Definition) -> bytepair_core::Result<T> + Send,
+    ) -> PyResult<T> {
+        const BYTES_A_TOKEN: usize = 512;
+        check_room(self.tokenizer.vocabulary().n_ids() * BYTES_A_TOKEN, "the file")?;
+        run(py, usize::MAX, || write(&self.tokenizer.definition()))
     }
 
     fn decoded(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
@@ -269,12 +292,14 @@ impl PyTokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
         let lists = PyList::empty(texts.py());
-        let mut start = 0;
-        for &end in &batch.ends {
-            lists.append(self.list(texts.py(), batch.ids.get(start..end).unwrap_or_default())?)?;
-            start = end;
-        }
-        Ok(lists)
+        guarded(|| {
+            let mut start = 0;
+            for &end in &batch.ends {
+                lists.append(self.list(texts.py(), batch.ids.get(start..end).unwrap_or_default())?)?;
+                start = end;
+            }
+            Ok(lists)
+        })
     }
 
     /// The ids of many texts as the bytes of an array, and where each text ends as the bytes of another.
@@ -291,7 +316,8 @@ impl PyTokenizer {
         let py = texts.py();
         let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
         let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
-        let offsets: Vec<usize> = std::iter::once(0).chain(batch.ends.iter().copied()).collect();
+        let offsets = std::iter::once(0).chain(batch.ends.iter().copied());
+        let offsets = collect(offsets.map(Ok), "the offsets of a batch")?;
         let offsets = fill(py, &offsets, |offset| i64::try_from(offset).unwrap_or(i64::MAX).to_ne_bytes())?;
         Ok((dtype.buffer(py, &batch.ids)?, offsets))
     }
@@ -378,7 +404,7 @@ impl PyTokenizer {
     /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode_bytes([31373, 995])
     /// b'hello world'
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(ids.py(), &self.decoded(ids.py(), ids)?))
+        python_bytes(ids.py(), &self.decoded(ids.py(), ids)?)
     }
 
     /// Return the texts of many lists of token ids.
@@ -568,17 +594,17 @@ impl PyTokenizer {
 
     /// The text of a `tokenizer.json`.
     fn _to_huggingface(&self, py: Python<'_>) -> PyResult<String> {
-        run(py, usize::MAX, || hugging_face::write(&self.tokenizer.definition()))
+        self.written(py, hugging_face::write)
     }
 
     /// The text of a rank file.
     fn _to_tiktoken(&self, py: Python<'_>) -> PyResult<String> {
-        run(py, usize::MAX, || tiktoken::write(&self.tokenizer.definition()))
+        self.written(py, tiktoken::write)
     }
 
     /// The texts of `vocab.json`, `merges.txt` and, where there are special tokens, `special_tokens_map.json`.
     fn _to_gpt2(&self, py: Python<'_>) -> PyResult<(String, String, Option<String>)> {
-        let files = run(py, usize::MAX, || gpt2::write(&self.tokenizer.definition()))?;
+        let files = self.written(py, gpt2::write)?;
         Ok((files.vocab, files.merges, files.special_tokens_map))
     }
 }

@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::convert::{self, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{run, to_python};
+use crate::errors::{collect, run, to_python};
 use crate::tokenizer::threads;
 
 /// How often a program that watches hears of progress.
@@ -142,7 +142,7 @@ impl Trainer {
     fn add_documents(&self, documents: &Bound<'_, PyAny>, first: usize, total: Option<u64>) -> PyResult<()> {
         let items = convert::items(documents)?;
         let texts = convert::texts(&items, Surrogates::Strict, first)?;
-        let slices: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
+        let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
         self.count(documents.py(), total, |counts, checkpoint| {
             counts.add_documents(&slices, self.num_threads, checkpoint)
         })

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::TrainOptions;
 use super::pairs::PairIndex;
 use super::tie::TieRule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, narrow, widen_u64};
 
 /// The index of pairs with a queue over it, and the rules for who is let in.
@@ -89,6 +89,7 @@ impl<R: TieRule> Candidates<R> {
             self.hidden = self.hidden.max(count);
             return Ok(None);
         }
+        self.queue.try_reserve(1).map_err(|_| Error::memory("the queue of pairs"))?;
         self.queue.push(Candidate { count, key: self.rule.key(pair), pair });
         self.pairs.insert(pair, count, n).map(Some)
     }

@@ -12,6 +12,7 @@ use super::split::Split;
 use super::table::PretokenTable;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
+use crate::threads;
 
 /// Work is handed out in blocks of about this many bytes, so that threads end at about the same time.
 const BLOCK_BYTES: usize = 1 << 18;
@@ -57,13 +58,13 @@ impl<'s> Counter<'s> {
             let (running, all_done) = mpsc::channel::<Infallible>();
             let start = |table| {
                 let (running, shared) = (running.clone(), &shared);
-                scope.spawn(move || {
+                threads::start(scope, move || {
                     let result = shared.work(table, || Ok(()));
                     drop(running);
                     result
                 })
             };
-            let workers: Vec<_> = others.iter_mut().map(start).collect();
+            let workers: Vec<_> = others.iter_mut().map_while(start).collect();
             drop(running);
             let mut result = shared.work(own, || ticker.tick(self.done.load(Ordering::Relaxed)));
             while result.is_ok() && all_done.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {

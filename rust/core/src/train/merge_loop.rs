@@ -7,7 +7,7 @@ use super::report::{StopReason, Trained};
 use super::tie::TieRule;
 use super::words::Words;
 use super::{Counts, TrainOptions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, widen, widen_u64};
 
 /// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other.
@@ -71,14 +71,16 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         let (a, b) = (pair.left(), pair.right());
         let [a_length, b_length] = [a, b].map(|part| self.candidates.length(part));
         let (made, places) = self.candidates.take(pair);
-        self.left.grow(made);
-        self.right.grow(made);
+        self.left.grow(made)?;
+        self.right.grow(made)?;
 
         let done = widen_u64(self.trained.merges().len());
         let mut replaced = 0;
         for visits in self.candidates.positions(places).chunks(LOOK_UP_VISITS) {
             self.ticker.tick(done)?;
             for group in visits.chunks(GROUP) {
+                self.left.reserve(GROUP)?;
+                self.right.reserve(GROUP)?;
                 let mut standing = [0; GROUP];
                 let mut n = 0;
                 for &position in group {
@@ -137,6 +139,7 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         self.candidates.clear();
         let tallies = self.tally()?;
         let mut places = PairMap::default();
+        places.try_reserve(tallies.len()).map_err(out_of_memory)?;
         for (pair, (count, n)) in tallies {
             if let Some(place) = self.candidates.add(pair, count, n)? {
                 places.insert(pair, place);
@@ -170,6 +173,7 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         for (i, (_, pair, weight)) in self.words.pairs(self.candidates.lengths()).enumerate() {
             self.ticker.step(i, done)?;
             if self.candidates.fits(pair) {
+                tallies.try_reserve(1).map_err(out_of_memory)?;
                 let (count, n) = tallies.entry(pair).or_default();
                 *count += weight;
                 *n += 1;
@@ -177,6 +181,10 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         }
         Ok(tallies)
     }
+}
+
+fn out_of_memory(_: hashbrown::TryReserveError) -> Error {
+    Error::memory("the pairs that are left")
 }
 
 /// Indexes the pairs of bytes: two passes with a counter for each of the 65,536.

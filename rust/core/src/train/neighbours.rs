@@ -1,8 +1,10 @@
 //! What one merge meets on one side of its pair, gathered so that hashing is left for each distinct neighbour.
 
+use std::collections::TryReserveError;
+
 use super::candidates::Candidates;
 use super::tie::TieRule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::Symbol;
 
 /// The symbols that one merge meets on one side: how often each, and where.
@@ -29,13 +31,27 @@ pub(super) struct Met {
     pub(super) n: usize,
 }
 
+fn out_of_memory(_: TryReserveError) -> Error {
+    Error::memory("the neighbours of a pair")
+}
+
 /// Positions of a pair that is not indexed are dropped.
 const DROPPED: usize = usize::MAX;
 
 impl Neighbours {
     /// Makes room for symbols up to `last`.
-    pub(super) fn grow(&mut self, last: Symbol) {
-        self.tallies.resize(last.index() + 1, Tally::default());
+    pub(super) fn grow(&mut self, last: Symbol) -> Result<()> {
+        let n_symbols = last.index() + 1;
+        self.tallies.try_reserve(n_symbols.saturating_sub(self.tallies.len())).map_err(out_of_memory)?;
+        self.tallies.resize(n_symbols, Tally::default());
+        Ok(())
+    }
+
+    /// Makes room for so many pushes, which then need not ask.
+    #[inline]
+    pub(super) fn reserve(&mut self, n_pushes: usize) -> Result<()> {
+        self.met.try_reserve(n_pushes).map_err(out_of_memory)?;
+        self.events.try_reserve(n_pushes).map_err(out_of_memory)
     }
 
     /// Notes that `symbol` was met, and the position of the pair it now forms.
