@@ -4,11 +4,17 @@ VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
+# Tools that cargo builds.
+TOOLS := target/tools
+# What cargo-deny checks; `advisories` needs its database.
+CHECKS ?= licenses bans sources
+# The peers of the abuse matrix.
+PEERS ?= .venv-peers
 # Examples for each property; 1000 at least. For a long search: make test EXAMPLES=100000
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity lint fmt bench compare docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +53,12 @@ lint: build ## Formatting, lints, types, stubs; prints the number of unsafe bloc
 	$(PY) -m mypy.stubtest bytepair._core
 	@printf 'unsafe blocks: '; grep -rnE '\bunsafe *(\{|fn|impl)' rust/*/src | wc -l
 
+$(TOOLS)/bin/cargo-deny:
+	cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.19.8
+
+deny: $(TOOLS)/bin/cargo-deny ## Licences, bans and sources of the crates; the first run builds cargo-deny for some minutes
+	$(TOOLS)/bin/cargo-deny --locked check $(CHECKS)
+
 fmt: setup ## Format Rust and Python
 	cargo fmt
 	$(VENV)/bin/ruff check --fix --quiet
@@ -57,6 +69,14 @@ bench: ## Benchmarks of the layers
 
 compare: build ## Speed beside the peers, results verified first
 	$(PY) benches/compare.py
+
+$(PEERS)/.set-up: tests/abuse/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/abuse/requirements.txt
+	@touch $@
+
+abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, into docs/abuse.md: some minutes
+	$(PY) tests/abuse/run.py --peers $(PEERS)/bin/python --out docs/abuse.md
 
 docs: ## Documentation of the Rust core, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --package bytepair-core
@@ -74,4 +94,4 @@ pack-builtin: ## Pack the published rank files in the folder RANKS into rust/cor
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)
