@@ -11,7 +11,7 @@ __all__ = ["UNICODE_VERSION", "VERSION", "Engine", "Tokenizer", "Trainer", "snif
 UNICODE_VERSION: Final[str]
 VERSION: Final[str]
 
-def sniff(data: bytes) -> Literal["tokenizer.json", "tiktoken", "vocab.json"] | None: ...
+def sniff(data: bytes) -> Literal["tokenizer.json", "tekken.json", "tiktoken", "vocab.json"] | None: ...
 
 @final
 class Engine:
@@ -40,6 +40,8 @@ class Engine:
     ) -> Engine: ...
     @staticmethod
     def from_huggingface(data: bytes) -> Engine: ...
+    @staticmethod
+    def from_tekken(data: bytes) -> Engine: ...
 
 @final
 class Trainer:

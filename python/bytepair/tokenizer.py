@@ -253,8 +253,8 @@ class Tokenizer(ArrayTokenizer):
         Parameters
         ----------
         path : path
-            A `tokenizer.json`, a published rank file (`.tiktoken`), or a folder that holds a `tokenizer.json` or
-            `vocab.json` and `merges.txt`.
+            A `tokenizer.json`, a `tekken.json` of Mistral, a published rank file (`.tiktoken`), or a folder that holds
+            one of the first two or `vocab.json` and `merges.txt`; the first of these that is there is read.
 
         Returns
         -------
@@ -282,13 +282,17 @@ class Tokenizer(ArrayTokenizer):
         if path.is_dir():
             if (path / "tokenizer.json").exists():
                 return cls.from_huggingface(path / "tokenizer.json")
+            if (path / "tekken.json").exists():
+                return cls.load(path / "tekken.json")
             if (path / "vocab.json").exists() and (path / "merges.txt").exists():
                 return cls.from_gpt2(path / "vocab.json", path / "merges.txt")
-            raise FormatError("the folder holds neither tokenizer.json nor vocab.json and merges.txt").within(path)
+            raise FormatError("the folder holds neither tokenizer.json, tekken.json nor vocab.json and merges.txt").within(path)
         data = _files.read(path)
         format_ = _core.sniff(data)
         if format_ == "tokenizer.json":
             return cls._from_file(lambda: _core.Engine.from_huggingface(data), path)
+        if format_ == "tekken.json":
+            return cls._from_file(lambda: _core.Engine.from_tekken(data), path)
         if format_ == "tiktoken":
             import hashlib
 
@@ -300,7 +304,7 @@ class Tokenizer(ArrayTokenizer):
         if format_ == "vocab.json":
             message = "this looks like a vocab.json; use Tokenizer.from_gpt2(vocab, merges), or load its folder"
             raise FormatError(message).within(path)
-        raise FormatError("neither a tokenizer.json nor a rank file").within(path)
+        raise FormatError("neither a tokenizer.json, a tekken.json nor a rank file").within(path)
 
     @classmethod
     def from_tiktoken(

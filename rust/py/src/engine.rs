@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytepair_core::formats::{self, Format, compact, gpt2, hugging_face, tiktoken};
+use bytepair_core::formats::{self, Format, compact, gpt2, hugging_face, tekken, tiktoken};
 use bytepair_core::vocab::missing;
 use bytepair_core::{AddedToken, Definition, MergeRule, Pipeline, Result, TokenId, Tokenizer, builtin};
 use pyo3::exceptions::PyValueError;
@@ -122,6 +122,12 @@ impl Engine {
     fn from_huggingface(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         build(py, || hugging_face::read(data))
     }
+
+    /// From the text of a `tekken.json`.
+    #[staticmethod]
+    fn from_tekken(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        build(py, || tekken::read(data))
+    }
 }
 
 /// Which kind of tokenizer file this is, by its content.
@@ -129,6 +135,7 @@ impl Engine {
 pub(crate) fn sniff(data: &[u8]) -> Option<&'static str> {
     formats::sniff(data).map(|format| match format {
         Format::HuggingFace => "tokenizer.json",
+        Format::Tekken => "tekken.json",
         Format::Tiktoken => "tiktoken",
         Format::VocabJson => "vocab.json",
     })

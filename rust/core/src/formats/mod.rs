@@ -2,6 +2,7 @@
 //!
 //! - [`hugging_face`]: `tokenizer.json`, the only one that holds the split pattern and all added tokens.
 //! - [`tiktoken`]: rank files.
+//! - [`tekken`]: Mistral's `tekken.json`, read only.
 //! - [`gpt2`]: `vocab.json` and `merges.txt`.
 //! - [`compact`]: our own canonical form.
 //!
@@ -18,6 +19,7 @@ mod json;
 pub mod limits;
 mod node;
 mod sniff;
+pub mod tekken;
 pub mod tiktoken;
 mod vocab_json;
 

@@ -71,6 +71,12 @@ impl<'p, 'j> Node<'p, 'j> {
         id.ok_or_else(|| self.refuse(format!("token id {number} is absurd; ids lie below {}", TokenId::LIMIT)))
     }
 
+    /// A number of things.
+    pub(super) fn count(&self) -> Result<usize> {
+        let Json::Integer(number) = self.value else { return Err(self.not("an integer of at least 0")) };
+        usize::try_from(*number).map_err(|_| self.refuse(format!("{number} is too large")))
+    }
+
     /// The items of an array.
     pub(super) fn items<'q>(&'q self) -> Result<impl ExactSizeIterator<Item = Node<'q, 'j>>> {
         let Json::Array(items) = self.value else { return Err(self.not("an array")) };

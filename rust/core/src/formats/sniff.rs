@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 
-use super::hugging_face;
+use super::{hugging_face, tekken};
 
 /// The format of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -15,6 +15,8 @@ pub enum Format {
     HuggingFace,
     /// A rank file: [`tiktoken`](super::tiktoken).
     Tiktoken,
+    /// A `tekken.json`: [`tekken`](super::tekken).
+    Tekken,
     /// The `vocab.json` of [`gpt2`](super::gpt2), which needs its `merges.txt`.
     VocabJson,
 }
@@ -34,6 +36,7 @@ pub enum Format {
 ///
 /// assert_eq!(sniff(b"IQ== 0\nIg== 1\n"), Some(Format::Tiktoken));
 /// assert_eq!(sniff(br#"{"version": "1.0", "model": {}}"#), Some(Format::HuggingFace));
+/// assert_eq!(sniff(br#"{"config": {}, "vocab": []}"#), Some(Format::Tekken));
 /// assert_eq!(sniff(br#"{"!": 0, "model": 1}"#), Some(Format::VocabJson));
 /// assert_eq!(sniff(b"#version: 0.2\n"), None);
 /// ```
@@ -67,6 +70,7 @@ impl<'de> Visitor<'de> for FirstEntry<'_> {
         self.0.set(match map.next_value::<serde_json::Number>() {
             Ok(_) => Some(Format::VocabJson),
             Err(_) if hugging_face::KEYS.contains(&key.as_str()) => Some(Format::HuggingFace),
+            Err(_) if tekken::KEYS.contains(&key.as_str()) => Some(Format::Tekken),
             Err(_) => None,
         });
         Err(A::Error::custom("the rest of the file need not be read"))

@@ -7,6 +7,7 @@
 
 mod mutations;
 mod refused;
+mod tekken_files;
 
 use bytepair_core::formats::{Format, gpt2, hugging_face, sniff, tiktoken};
 use bytepair_core::pretokenize::Pretokenizer;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{assert_same, definition, only_special, tokenizer_json};
 
 /// A sound file with some bytes overwritten, removed or repeated.
-fn mutated(sound: impl AsRef<[u8]>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+pub(super) fn mutated(sound: impl AsRef<[u8]>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
     let mut bytes = sound.as_ref().to_vec();
     for (place, kind, byte) in edits {
         if bytes.is_empty() {
@@ -28,7 +28,7 @@ fn mutated(sound: impl AsRef<[u8]>, edits: &[(prop::sample::Index, u8, u8)]) -> 
     bytes
 }
 
-fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
+pub(super) fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, u8)>> {
     let printable = prop::sample::select(br#"{}[]":,.0159-\eunltrAQ= hG"#.to_vec());
     prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), prop_oneof![printable, any::<u8>()]), 0..4)
 }

@@ -14,7 +14,7 @@ pub(super) fn location(error: &Error) -> &str {
 }
 
 /// Name, old text, new text, location, part of the message.
-type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
+pub(super) type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const HUGGING_FACE: &[Case] = &[
     ("version", r#""1.0""#, r#""99.0""#, "$.version", "\"99.0\" is not modelled"),
