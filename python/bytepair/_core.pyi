@@ -41,6 +41,10 @@ class Engine:
     @staticmethod
     def from_huggingface(data: bytes) -> Engine: ...
     @staticmethod
+    def from_gguf(
+        model: str, pre: str | None, tokens: Sequence[str], types: Sequence[int], merges: Sequence[str]
+    ) -> Engine: ...
+    @staticmethod
     def from_tekken(data: bytes) -> Engine: ...
 
 @final

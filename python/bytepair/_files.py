@@ -13,8 +13,8 @@ from bytepair.errors import FormatError
 MAX_BYTES = 512 * 2**20
 
 
-def read(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a file that holds a tokenizer.
+def read(path: str | os.PathLike[str], *, stop_at: bytes = b"") -> bytes:
+    """Return the bytes of a file that holds a tokenizer; of one that begins with `stop_at`, these only.
 
     Raises
     ------
@@ -24,7 +24,9 @@ def read(path: str | os.PathLike[str]) -> bytes:
         It cannot be read.
     """
     with open(path, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
+        data = file.read(len(stop_at))
+        if not data or data != stop_at:
+            data += file.read(MAX_BYTES + 1 - len(data))
     if len(data) > MAX_BYTES:
         raise FormatError(f"larger than {MAX_BYTES // 2**20} MiB, which no tokenizer is").within(path)
     return data

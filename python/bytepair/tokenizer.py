@@ -12,23 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bytepair import _arguments, _core, _corpus, _files
+from bytepair import _arguments, _core, _corpus, _files, _load
 from bytepair._arrays import ArrayTokenizer
 from bytepair._report import TrainingReport
-from bytepair.errors import FormatError, SpecialTokenError, TrainingError, VocabularyError
+from bytepair.errors import FormatError, SpecialTokenError, TrainingError
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus, Format, Pattern, Progress, Tie
 
 __all__ = ["Tokenizer"]
-
-# SHA-256 of published rank files, so that `load` can tell their pattern and special tokens without guessing.
-_PUBLISHED_RANKS = {
-    "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930": "r50k_base",
-    "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069": "p50k_base",
-    "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": "cl100k_base",
-    "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": "o200k_base",
-}
 
 
 class Tokenizer(ArrayTokenizer):
@@ -215,36 +207,52 @@ class Tokenizer(ArrayTokenizer):
         return self._training_report
 
     @classmethod
-    def from_pretrained(cls, name: str) -> Tokenizer:
-        """Return a vocabulary that comes with the package; no network is used.
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+    ) -> Tokenizer:
+        """Return a vocabulary that comes with the package, or one of the Hugging Face hub.
 
         Parameters
         ----------
-        name : {"gpt2", "r50k_base", "p50k_base", "cl100k_base", "o200k_base"}
+        name : {"gpt2", "r50k_base", "p50k_base", "cl100k_base", "o200k_base"}, or str
+            The first come with the package, and no network is used. A name with a slash, such as
+            ``"Qwen/Qwen2.5-7B"``, is fetched with the package `huggingface_hub` (the extra `hub`), which keeps what it
+            fetched and obeys ``HF_HOME``, ``HF_HUB_OFFLINE`` and its other settings.
+        revision : str, optional
+            A branch, tag or commit of the hub; by default the main branch.
+        local_files_only : bool, default False
+            Whether to take what was fetched before and ask no one.
+        token : str or bool, optional
+            What to show the hub, for what is not for everyone; by default what `huggingface_hub` has stored.
 
         Returns
         -------
         Tokenizer
+            From the `tokenizer.json` of the hub; where there is none, from its `tekken.json`, or `vocab.json` and
+            `merges.txt`.
 
         Raises
         ------
         VocabularyError
             There is no such vocabulary; the message names the nearest ones.
+        FormatError
+            The hub's files hold something that is not modelled exactly.
+        OSError
+            The hub has no such tokenizer, or it cannot be reached and nothing was fetched before.
+        ModuleNotFoundError
+            `huggingface_hub` is not installed.
 
         Examples
         --------
         >>> Tokenizer.from_pretrained("cl100k_base").encode("hello world")
         [15339, 1917]
         """
-        engine = _core.Engine.builtin(name)
-        if engine is None:
-            import difflib
-
-            names = _core.Engine.builtin_names()
-            near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-            raise VocabularyError(f"there is no vocabulary {name!r}; {hint}built in are {', '.join(names)}")
-        return cls._from_engine(engine)
+        return cls._from_engine(_load.pretrained(name, revision, local_files_only, token))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -253,8 +261,9 @@ class Tokenizer(ArrayTokenizer):
         Parameters
         ----------
         path : path
-            A `tokenizer.json`, a `tekken.json` of Mistral, a published rank file (`.tiktoken`), or a folder that holds
-            one of the first two or `vocab.json` and `merges.txt`; the first of these that is there is read.
+            A `tokenizer.json`, a `tekken.json` of Mistral, a published rank file (`.tiktoken`), a GGUF file (with the
+            extra `weights`), or a folder that holds one of the first two or `vocab.json` and `merges.txt`, such as a
+            snapshot of the hub; the first of these that is there is read.
 
         Returns
         -------
@@ -278,33 +287,7 @@ class Tokenizer(ArrayTokenizer):
         ...     Tokenizer.load(Path(folder) / "tokenizer.json") == tokenizer
         True
         """
-        path = Path(path)
-        if path.is_dir():
-            if (path / "tokenizer.json").exists():
-                return cls.from_huggingface(path / "tokenizer.json")
-            if (path / "tekken.json").exists():
-                return cls.load(path / "tekken.json")
-            if (path / "vocab.json").exists() and (path / "merges.txt").exists():
-                return cls.from_gpt2(path / "vocab.json", path / "merges.txt")
-            raise FormatError("the folder holds neither tokenizer.json, tekken.json nor vocab.json and merges.txt").within(path)
-        data = _files.read(path)
-        format_ = _core.sniff(data)
-        if format_ == "tokenizer.json":
-            return cls._from_file(lambda: _core.Engine.from_huggingface(data), path)
-        if format_ == "tekken.json":
-            return cls._from_file(lambda: _core.Engine.from_tekken(data), path)
-        if format_ == "tiktoken":
-            import hashlib
-
-            name = _PUBLISHED_RANKS.get(hashlib.sha256(data).hexdigest())
-            if name is not None:
-                return cls.from_pretrained(name)
-            message = "a rank file does not say its split pattern; use Tokenizer.from_tiktoken(path, pattern=...)"
-            raise FormatError(message).within(path)
-        if format_ == "vocab.json":
-            message = "this looks like a vocab.json; use Tokenizer.from_gpt2(vocab, merges), or load its folder"
-            raise FormatError(message).within(path)
-        raise FormatError("neither a tokenizer.json, a tekken.json nor a rank file").within(path)
+        return cls._from_engine(_load.load(Path(path)))
 
     @classmethod
     def from_tiktoken(
@@ -340,7 +323,8 @@ class Tokenizer(ArrayTokenizer):
         The format has no end mark: a file that was cut off at the end of a line cannot be told from a whole one.
         """
         specials = _arguments.numbered(special_tokens)
-        return cls._from_file(lambda: _core.Engine.from_tiktoken(_files.read(path), pattern, specials), path)
+        with _load.within(path):
+            return cls._from_engine(_core.Engine.from_tiktoken(_files.read(path), pattern, specials))
 
     @classmethod
     def from_gpt2(
@@ -370,19 +354,8 @@ class Tokenizer(ArrayTokenizer):
         FormatError, VocabularyError, SpecialTokenError, PatternError, OSError
             As for the constructor and `load`.
         """
-        special_map = Path(vocab).with_name("special_tokens_map.json")
-        map_data = _files.read(special_map) if special_map.exists() else None
         names = _arguments.special_names(special_tokens)
-        vocab_data, merges_data = _files.read(vocab), _files.read(merges)
-        try:
-            return cls._from_file(
-                lambda: _core.Engine.from_gpt2(vocab_data, merges_data, map_data, names, pattern), Path(vocab).parent
-            )
-        except FormatError as error:
-            # The location begins with what the file is called by the format, which need not be its name here.
-            named = {"merges.txt": merges, "special_tokens_map.json": special_map}
-            at = (path for name, path in named.items() if error.location.startswith(name))
-            raise error.within(next(at, vocab)) from None
+        return cls._from_engine(_load.gpt2(Path(vocab), Path(merges), names, pattern))
 
     @classmethod
     def from_huggingface(cls, source: str | os.PathLike[str]) -> Tokenizer:
@@ -408,17 +381,8 @@ class Tokenizer(ArrayTokenizer):
         """
         if isinstance(source, str) and source.lstrip().startswith("{"):
             return cls._from_engine(_core.Engine.from_huggingface(source.encode()))
-        return cls._from_file(lambda: _core.Engine.from_huggingface(_files.read(source)), source)
-
-    @classmethod
-    def _from_file(cls, build: Callable[[], _core.Engine], path: str | os.PathLike[str]) -> Tokenizer:
-        try:
-            return cls._from_engine(build())
-        except FormatError as error:
-            raise error.within(path) from None
-        except (VocabularyError, SpecialTokenError) as error:
-            error.add_note(f"in {os.fspath(path)}")
-            raise
+        with _load.within(source):
+            return cls._from_engine(_core.Engine.from_huggingface(_files.read(source)))
 
     def save(self, path: str | os.PathLike[str], format: Format | None = None) -> None:
         """Write the tokenizer to a file, or for GPT-2's format to three.

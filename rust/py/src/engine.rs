@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytepair_core::formats::{self, Format, compact, gpt2, hugging_face, tekken, tiktoken};
+use bytepair_core::formats::{self, Format, compact, gguf, gpt2, hugging_face, tekken, tiktoken};
 use bytepair_core::vocab::missing;
 use bytepair_core::{AddedToken, Definition, MergeRule, Pipeline, Result, TokenId, Tokenizer, builtin};
 use pyo3::exceptions::PyValueError;
@@ -121,6 +121,20 @@ impl Engine {
     #[staticmethod]
     fn from_huggingface(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         build(py, || hugging_face::read(data))
+    }
+
+    /// From the fields of a GGUF file's header.
+    #[staticmethod]
+    fn from_gguf(
+        py: Python<'_>,
+        model: &str,
+        pre: Option<&str>,
+        tokens: Vec<String>,
+        types: Vec<i64>,
+        merges: Vec<String>,
+    ) -> PyResult<Self> {
+        let header = gguf::Header { model, pre, tokens: &tokens, types: &types, merges: &merges };
+        build(py, || gguf::read(&header))
     }
 
     /// From the text of a `tekken.json`.

@@ -3,6 +3,7 @@
 //! - [`hugging_face`]: `tokenizer.json`, the only one that holds the split pattern and all added tokens.
 //! - [`tiktoken`]: rank files.
 //! - [`tekken`]: Mistral's `tekken.json`, read only.
+//! - [`gguf`]: the tokenizer inside a GGUF file, read only.
 //! - [`gpt2`]: `vocab.json` and `merges.txt`.
 //! - [`compact`]: our own canonical form.
 //!
@@ -13,6 +14,7 @@
 
 pub mod byte_alphabet;
 pub mod compact;
+pub mod gguf;
 pub mod gpt2;
 pub mod hugging_face;
 mod json;

@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for FirstEntry<'_> {
         self.0.set(match map.next_value::<serde_json::Number>() {
             Ok(_) => Some(Format::VocabJson),
             Err(_) if hugging_face::KEYS.contains(&key.as_str()) => Some(Format::HuggingFace),
-            Err(_) if tekken::KEYS.contains(&key.as_str()) => Some(Format::Tekken),
+            Err(_) if tekken::FIRST_KEYS.contains(&key.as_str()) => Some(Format::Tekken),
             Err(_) => None,
         });
         Err(A::Error::custom("the rest of the file need not be read"))

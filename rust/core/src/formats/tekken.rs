@@ -20,11 +20,14 @@ use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 
 /// The keys of the outermost object. Those after the first three do not bear on the ids of a text.
-pub(super) const KEYS: [&str; 9] =
+const KEYS: [&str; 9] =
     ["config", "vocab", "special_tokens", "type", "version", "image", "audio", "multimodal", "model_settings_builder"];
 
+/// The keys that a file begins with, and no other JSON that is a tokenizer.
+pub(super) const FIRST_KEYS: [&str; 2] = ["config", "vocab"];
+
 /// The pattern of all files published so far. It matches every text from end to end.
-const PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(super) const PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The special tokens of a file that lists none.
 const DEFAULT_SPECIAL_TOKENS: [&str; 20] = [

@@ -220,7 +220,7 @@ fn literals_that_share_a_table_with_other_bytes_are_not_written() {
 fn formats_are_told_apart_by_their_beginning() {
     assert_eq!(sniff(br#" {"added_tokens": ["#), Some(Format::HuggingFace));
     assert_eq!(sniff(br#"{"model": 0, "#), Some(Format::VocabJson));
-    for neither in [&b""[..], b"{", b"{}", b"[1]", b"#version: 0.2\nh e\n", b"h e\n", b"IQ==\n", b"{\"config\": {}}"] {
+    for neither in [&b""[..], b"{", b"{}", b"[1]", b"#version: 0.2\nh e\n", b"h e\n", b"IQ==\n", b"{\"type\": {}}"] {
         assert_eq!(sniff(neither), None, "{}", neither.escape_ascii());
     }
 }
