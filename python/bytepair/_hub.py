@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import huggingface_hub
+from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from bytepair._load import FOLDER_FILES
@@ -46,15 +46,11 @@ def fetch(repository: str, revision: str | None, local_files_only: bool, token: 
         return paths[0].parent
     wanted = ", ".join(" and ".join(names) for names in FOLDER_FILES)
     if isinstance(missing, LocalEntryNotFoundError):
-        where = huggingface_hub.constants.HF_HUB_CACHE
+        where = constants.HF_HUB_CACHE
         message = f"{repository!r} is not in the cache ({where}), and the hub was not asked or did not answer"
         raise FileNotFoundError(f"{message}; wanted is one of {wanted}") from missing
     raise FileNotFoundError(f"the repository {repository!r} has none of {wanted}") from missing
 
 
 def _file(repository: str, name: str, revision: str | None, local_files_only: bool, token: str | bool | None) -> Path:
-    return Path(
-        huggingface_hub.hf_hub_download(
-            repository, name, revision=revision, local_files_only=local_files_only, token=token
-        )
-    )
+    return Path(hf_hub_download(repository, name, revision=revision, local_files_only=local_files_only, token=token))
