@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import bytepair
-from bytepair.cli import count, decode, encode, inspect, tour, train
+from bytepair.cli import convert, count, decode, encode, inspect, tour, train
 
 __all__ = ["main"]
 
@@ -22,6 +22,7 @@ _VERBS = {
     "decode": decode,
     "count": count,
     "inspect": inspect,
+    "convert": convert,
     "tour": tour,
 }
 
@@ -47,7 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read our output has enough of it. Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (bytepair.BytepairError, OSError, UnicodeError, MemoryError, OverflowError, ValueError) as error:
+    except (
+        bytepair.BytepairError,
+        ImportError,
+        OSError,
+        UnicodeError,
+        MemoryError,
+        OverflowError,
+        ValueError,
+    ) as error:
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         return _failed(f"bytepair {options.verb}: {error or type(error).__name__}{notes}")
     except Exception as error:

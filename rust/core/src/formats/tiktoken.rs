@@ -10,9 +10,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::limits;
-use crate::definition::{Definition, MAX_TOKEN_BYTES, MergeRule};
+use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::pipeline::Pipeline;
 use crate::vocab::canonical::normalise;
 use crate::vocab::{MergeTable, MissingBytes, Vocabulary, missing};
 
@@ -152,12 +153,12 @@ pub fn write_ranks(tokens: &[(TokenId, Vec<u8>)]) -> String {
 
 /// Writes a definition as a rank file, if its ids follow from its ranks alone.
 ///
-/// Pattern and added tokens are not written.
+/// Pattern and special tokens are not written.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) where a reader of the file would get other ids: the merges are not
-/// those that the ranks imply, tokens that no merges lead to are not looked up whole, or a byte is no token.
+/// those that the ranks imply, tokens that no merges lead to are not looked up whole, a byte is no token, or an added token is not special.
 /// [`ErrorKind::Vocabulary`](crate::ErrorKind::Vocabulary) where the tokens do not form a vocabulary.
 ///
 /// # Complexity
@@ -168,6 +169,16 @@ pub fn write(definition: &Definition) -> Result<String> {
     if let Some(byte) = vocabulary.missing_bytes().iter().next() {
         let message = format!("a rank file must hold every byte, and this vocabulary lacks 0x{byte:02X}");
         return Err(Error::format("tokens", format!("{message}; save a tokenizer.json")));
+    }
+    let is_more = |token: &&AddedToken| !token.special || token.matching != Matching::default();
+    if let Some(AddedToken { text, .. }) = definition.added_tokens.iter().find(is_more) {
+        let shown = shown(text.as_bytes());
+        let message = format!("{shown} is more than a special token, which is all that a reader can be told");
+        return Err(Error::format("added_tokens", format!("{message}; save a tokenizer.json")));
+    }
+    if definition.pipeline != Pipeline::default() {
+        let message = "a rank file cannot hold what is done to a text besides splitting it; save a tokenizer.json";
+        return Err(Error::format("pipeline", message));
     }
     let by_rank = normalise(&vocabulary, &MergeRule::ByRank)?.table;
     let own = normalise(&vocabulary, &definition.merges)?.table;
