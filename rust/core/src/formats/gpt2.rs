@@ -182,9 +182,9 @@ fn content<'j>(fields: &Fields<'_, 'j>) -> Result<&'j str> {
 /// # Errors
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) where the files cannot express the definition: it splits in another
-/// way, looks up whole pretokens, changes text besides, or has an added token that is not just special or reads as other bytes; or one of its
-/// merges looks like the version line. [`ErrorKind::Internal`](crate::ErrorKind::Internal) where its merges are not listed, as
-/// [`Tokenizer::definition`](crate::Tokenizer::definition) lists them.
+/// way, looks up whole pretokens, changes text besides, or has an added token that is not just special or reads as other
+/// bytes; or one of its merges looks like the version line. [`ErrorKind::Internal`](crate::ErrorKind::Internal) where its
+/// merges are not listed, as [`Tokenizer::definition`](crate::Tokenizer::definition) lists them.
 ///
 /// # Complexity
 ///

@@ -144,7 +144,7 @@ fn an_added_token_that_merges_make_is_an_ordinary_token_too() {
 
 #[test]
 fn a_rank_file_comes_back_byte_for_byte() {
-    let definition = definition();
+    let definition = only_special(definition());
     let text = tiktoken::write(&definition).unwrap();
     assert_eq!(text, tiktoken::write_ranks(&definition.tokens));
     assert_eq!(sniff(text.as_bytes()), Some(Format::Tiktoken));
@@ -154,10 +154,19 @@ fn a_rank_file_comes_back_byte_for_byte() {
 
 #[test]
 fn a_rank_file_is_not_written_where_ranks_do_not_tell_all() {
-    let mut swapped = definition();
+    assert_eq!(refused::location(&tiktoken::write(&definition()).unwrap_err()), "added_tokens");
+    let mut lacking = only_special(definition());
+    lacking.tokens.remove(0);
+    assert!(tiktoken::write(&lacking).unwrap_err().to_string().contains("lacks 0x00"));
+    let mut stripping = only_special(definition());
+    stripping.added_tokens[0].matching.lstrip = true;
+    for location in [tiktoken::write(&stripping).unwrap_err(), gpt2::write(&stripping).unwrap_err()] {
+        assert!(location.to_string().contains("<|end|>"), "{location}");
+    }
+    let mut swapped = only_special(definition());
     swapped.merges = MergeRule::List([(108, 108), (104, 101), (256, 257)].map(|(l, r)| (id(l), id(r))).to_vec());
     assert_eq!(refused::location(&tiktoken::write(&swapped).unwrap_err()), "merges");
-    let mut unreachable = definition();
+    let mut unreachable = only_special(definition());
     unreachable.tokens.push((id(259), b"xyz".to_vec()));
     assert_eq!(refused::location(&tiktoken::write(&unreachable).unwrap_err()), "tokens");
     unreachable.whole_pretokens = true;
@@ -193,7 +202,7 @@ fn gpt2_files_come_back_the_same() {
 #[test]
 fn what_gpt2_files_cannot_express_is_refused() {
     let plain_added = gpt2::write(&definition()).unwrap_err();
-    assert!(plain_added.to_string().contains("not special"), "{plain_added}");
+    assert!(plain_added.to_string().contains("not just special"), "{plain_added}");
     let whole = Definition { whole_pretokens: true, ..only_special(definition()) };
     assert!(gpt2::write(&whole).unwrap_err().to_string().contains("whole pretokens"));
     let mut version = only_special(definition());
