@@ -23,6 +23,19 @@ pub(crate) fn narrow(value: usize) -> Option<u32> {
     u32::try_from(value).ok()
 }
 
+/// The two halves of a number, the lower first.
+#[inline(always)]
+pub(crate) fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}
+
+/// A hash of two numbers: the two halves of their product, folded into one.
+#[inline(always)]
+pub(crate) fn fold_multiply(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
 /// The id a vocabulary gives a token: what [`encode`](crate::Tokenizer::encode) returns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TokenId(u32);

@@ -1,189 +1,339 @@
-//! A small, bounded memory of recent pretokens and their ids.
+//! What is remembered of recent pretokens: their ids, by their bytes.
+//!
+//! Up to 15 bytes make a key of two words, up to 31 one of four; the length lies in the last byte, so equal keys are equal
+//! pretokens and a hit is exact. Each size of key has a [`Table`] of its own; longer pretokens are few, and lie in a map.
 
-use crate::ids::{narrow, widen, widen_u64};
+use std::hash::{BuildHasher, RandomState};
 
-/// Pretokens longer than this are not remembered: their length shares a 16-byte key with them.
-const MAX_BYTES: usize = 15;
+use hashbrown::HashMap;
 
-/// A cache starts with this many slots, 128 KiB: a short text touches little memory.
-const MIN_SLOTS: usize = 1 << 12;
+use crate::ids::{fold_multiply, halves, narrow, widen, widen_u64};
 
-/// And ends with this many, 8 MiB: English has some hundred thousand words.
-const MAX_SLOTS: usize = 1 << 18;
+/// The bytes of a pretoken and their number, which is the last byte.
+pub(super) type Key<const W: usize> = [u64; W];
 
-/// When the encodings of many ids fill this many places, 2 MiB, the cache begins anew.
-const MAX_IDS: usize = 1 << 19;
+/// The longest pretoken that a key of two words holds.
+pub(super) const MAX_SHORT: usize = 15;
 
-/// By length less one: what to keep of 16 bytes.
-const MASKS: [[u64; 2]; MAX_BYTES] = {
-    let mut masks = [[0; 2]; MAX_BYTES];
-    let mut kept = [0; 2];
-    let mut byte = 0;
-    while byte < MAX_BYTES {
-        kept[byte / 8] |= 0xFF << (byte % 8 * 8);
-        masks[byte] = kept;
-        byte += 1;
+/// The longest pretoken that a key of four words holds.
+pub(super) const MAX_MEDIUM: usize = 31;
+
+/// The key of no pretoken: what an empty slot holds.
+const EMPTY: u64 = 0;
+
+/// By length: what to keep of 16 bytes, and the length as the last of them. Of more than 15 bytes nothing is kept.
+static SHORT_PARTS: [[u64; 4]; 17] = {
+    let mut parts = [[0; 4]; 17];
+    let mut length = 1;
+    while length <= MAX_SHORT {
+        let mut byte = 0;
+        while byte < length {
+            parts[length][byte / 8] |= 0xFF << (byte % 8 * 8);
+            byte += 1;
+        }
+        parts[length][3] = widen_u64(length) << 56;
+        length += 1;
     }
-    masks
+    parts
 };
 
-/// The bytes of a short pretoken and its length: equal keys are equal pretokens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Key(u64, u64);
-
-/// A pretoken and its encoding. Half a cache line, so that no slot lies in two.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(32))]
-struct Slot {
-    key: Key,
-    /// Up to four ids, which have 24 bits; the high byte of the last says how many. Or, where that says [`MANY`], where
-    /// the ids start in `Cache::ids` and how many there are.
-    ids: [u32; INLINE],
+/// The key of `text[start..end]`, which is not empty; the empty key where it is longer than [`MAX_SHORT`].
+///
+/// Where the text goes on, 16 bytes are loaded and masked, without a branch on the length.
+#[inline(always)]
+pub(super) fn short_key(text: &[u8], start: usize, end: usize) -> Key<2> {
+    let Some(window) = text.get(start..).and_then(<[u8]>::first_chunk::<16>) else {
+        return key(text.get(start..end).unwrap_or_default(), false);
+    };
+    let [kept_low, kept_high, _, length] = SHORT_PARTS[(end - start).min(MAX_SHORT + 1)];
+    let [low, high] = window.as_chunks::<8>().0 else { return [EMPTY; 2] };
+    let [low, high] = [u64::from_le_bytes(*low), u64::from_le_bytes(*high)];
+    [low & kept_low, high & kept_high | length]
 }
 
-/// Encodings of this many ids lie in the slot itself.
-const INLINE: usize = 4;
+/// The key of a pretoken, or of a segment: the same bytes as a part of a longer pretoken. Where no key of this size holds
+/// it, the empty key.
+#[inline]
+fn key<const W: usize>(pretoken: &[u8], is_segment: bool) -> Key<W> {
+    let mut key = [EMPTY; W];
+    if pretoken.is_empty() || pretoken.len() >= 8 * W {
+        return key;
+    }
+    let (whole, rest) = pretoken.as_chunks::<8>();
+    for (word, bytes) in key.iter_mut().zip(whole) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+    key[whole.len()] = u64::from_le_bytes(last);
+    key[W - 1] |= widen_u64(pretoken.len()) << 56 | u64::from(is_segment) << 63;
+    key
+}
 
-/// Stands for the number of ids that do not.
+/// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
+/// where that is [`MANY`], where in the ring they start, in two halves, and how many there are.
+pub(super) type Packed<const N: usize> = [u32; N];
+
+/// Stands for a number of ids that do not fit a slot.
 const MANY: u32 = 0xFF;
 
-/// What of the last id is the id.
-const ID_BITS: u32 = 0x00FF_FFFF;
+/// What of the last place is an id.
+pub(super) const ID_BITS: u32 = 0x00FF_FFFF;
 
-/// Recently encoded pretokens: one slot for each hash, the latest wins.
-#[derive(Debug, Default)]
-pub(super) struct Cache {
-    /// None, or a power of two of them.
-    slots: Vec<Slot>,
-    /// The encodings of many ids, one after another.
-    ids: Vec<u32>,
-    /// How often a slot was written since there are this many.
-    n_written: usize,
+/// How many ids are packed, or more than `N` where they lie in the ring.
+#[inline(always)]
+pub(super) fn n_packed<const N: usize>(packed: &Packed<N>) -> usize {
+    widen(packed[N - 1] >> 24)
 }
 
-impl Key {
-    /// The key of what is never remembered: no pretoken has this length.
-    pub(super) const NONE: Self = Self(0, u64::MAX);
+/// Two slots that are looked at together; those of short keys fill a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line<const W: usize, const N: usize> {
+    keys: [Key<W>; 2],
+    packed: [Packed<N>; 2],
+}
 
-    /// The key of `pretoken`, or [`Key::NONE`] where it is too long or empty.
-    #[inline]
-    pub(super) fn new(pretoken: &[u8]) -> Self {
-        if pretoken.is_empty() || pretoken.len() > MAX_BYTES {
-            return Self::NONE;
+impl<const W: usize, const N: usize> Line<W, N> {
+    const EMPTY: Self = Self { keys: [[EMPTY; W]; 2], packed: [[0; N]; 2] };
+}
+
+/// Pretokens by keys of `W` words, each in the line that its hash says or in that line's neighbour.
+#[derive(Debug)]
+pub(super) struct Table<const W: usize, const N: usize> {
+    /// A power of two of them, or none.
+    lines: Vec<Line<W, N>>,
+    /// So that nobody can make a text whose pretokens all have one line.
+    seeds: [u64; 2],
+    /// How many slots were written since there are this many.
+    n_written: usize,
+    min_lines: usize,
+    max_lines: usize,
+}
+
+impl<const W: usize, const N: usize> Table<W, N> {
+    fn new(min_lines: usize, max_lines: usize) -> Self {
+        let random = RandomState::new();
+        let seeds = [random.hash_one(0), random.hash_one(1)];
+        Self { lines: Vec::new(), seeds, n_written: 0, min_lines, max_lines }
+    }
+
+    /// What chooses the line of a key.
+    #[inline(always)]
+    pub(super) fn hash(&self, key: &Key<W>) -> u64 {
+        let mut hash = 0;
+        for [low, high] in key.as_chunks().0 {
+            hash = fold_multiply(hash ^ low ^ self.seeds[0], high ^ self.seeds[1]);
         }
-        let mut window = [0; 16];
-        window[..pretoken.len()].copy_from_slice(pretoken);
-        Self::from_window(window, pretoken.len())
+        hash
     }
 
-    /// [`Key::new`] of `pretoken`, a part of `text`, without a branch on its length: where the text goes on, 16 bytes are
-    /// loaded and masked. Bytes copied and loaded again would have to wait for each other.
+    #[inline(always)]
+    fn index(&self, hash: u64) -> usize {
+        usize::try_from(hash).unwrap_or(0) & self.lines.len().wrapping_sub(1)
+    }
+
+    /// Starts to load the line of a hash.
+    #[inline(always)]
+    pub(super) fn touch(&self, hash: u64) -> u64 {
+        self.lines.get(self.index(hash)).map_or(0, |line| line.keys[0][W - 1])
+    }
+
+    /// What is known of a pretoken, if its own line has it.
+    #[inline(always)]
+    pub(super) fn at_home(&self, hash: u64, key: &Key<W>) -> Option<&Packed<N>> {
+        let line = self.lines.get(self.index(hash))?;
+        let [first, second] = [line.keys[0] == *key, line.keys[1] == *key];
+        (first | second).then(|| &line.packed[usize::from(second)])
+    }
+
+    /// What is known of a pretoken, if the neighbour of its own line has it; then it moves home.
     #[inline]
-    pub(super) fn in_text(text: &[u8], pretoken: &[u8]) -> Self {
-        debug_assert!(text.as_ptr_range().contains(&pretoken.as_ptr()) || pretoken.is_empty());
-        let start = pretoken.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
-        match text.get(start..).and_then(<[u8]>::first_chunk) {
-            Some(window) => Self::from_window(*window, pretoken.len()),
-            None => Self::new(pretoken),
+    fn next_door(&mut self, hash: u64, key: &Key<W>) -> Option<Packed<N>> {
+        let index = self.index(hash);
+        let way = self.lines.get(index ^ 1)?.keys.iter().position(|known| known == key)?;
+        let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
+        // Which of the two at home gives way is as good as chance.
+        let other = usize::from(hash >> 63 == 1);
+        std::mem::swap(&mut home.keys[other], &mut neighbour.keys[way]);
+        std::mem::swap(&mut home.packed[other], &mut neighbour.packed[way]);
+        Some(home.packed[other])
+    }
+
+    /// Appends the ids of a pretoken to `out`, if it is known.
+    fn append(&mut self, key: &Key<W>, ring: &Ring, out: &mut Vec<u32>) -> bool {
+        let hash = self.hash(key);
+        let Some(packed) = self.at_home(hash, key).copied().or_else(|| self.next_door(hash, key)) else { return false };
+        let n_ids = n_packed(&packed);
+        if n_ids <= N {
+            let mut ids = packed;
+            ids[N - 1] &= ID_BITS;
+            out.extend_from_slice(&ids[..n_ids]);
+            return true;
+        }
+        let at = u64::from(packed[0]) | u64::from(packed[1]) << 32;
+        match ring.get(at, widen(packed[2])) {
+            Some(ids) => {
+                out.extend_from_slice(ids);
+                true
+            }
+            None => false,
         }
     }
 
-    #[inline]
-    fn from_window(window: [u8; 16], length: usize) -> Self {
-        let Some(&[low, high]) = MASKS.get(length.wrapping_sub(1)) else { return Self::NONE };
-        let [first, second] = *window.as_chunks::<8>().0 else { return Self::NONE };
-        let length = widen_u64(length) << 56;
-        Self(u64::from_le_bytes(first) & low, u64::from_le_bytes(second) & high | length)
+    /// Remembers the ids of a pretoken.
+    fn insert_ids(&mut self, key: Key<W>, ids: &[u32], ring: &mut Ring) {
+        let Some(n_ids) = narrow(ids.len()).filter(|_| key != [EMPTY; W]) else { return };
+        let mut packed = [0; N];
+        if ids.len() <= N {
+            packed[..ids.len()].copy_from_slice(ids);
+            packed[N - 1] |= n_ids << 24;
+        } else {
+            let [low, high] = halves(ring.push(ids));
+            (packed[0], packed[1], packed[2], packed[N - 1]) = (low, high, n_ids, MANY << 24);
+        }
+        let hash = self.hash(&key);
+        if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
+            self.grow();
+        }
+        self.insert(hash, key, packed);
     }
 
-    /// The key of the same bytes as a part of a longer pretoken.
-    pub(super) fn of_segment(self) -> Self {
-        Self(self.0, self.1 | 1 << 63)
+    /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
+    fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<N>) {
+        let index = self.index(hash);
+        let free = [index, index ^ 1].into_iter().find_map(|index| {
+            let keys = &self.lines.get(index)?.keys;
+            let way = keys.iter().position(|known| *known == key).or_else(|| keys.iter().position(|known| *known == [EMPTY; W]))?;
+            Some((index, way))
+        });
+        self.n_written += 1;
+        let (index, way) = free.unwrap_or((index, self.n_written & 1));
+        if let Some(line) = self.lines.get_mut(index) {
+            (line.keys[way], line.packed[way]) = (key, packed);
+        }
     }
 
-    #[inline]
-    fn hash(self) -> usize {
-        // Two odd constants spread both halves; the high bits of a product depend on all bits below.
-        let mixed = (self.0 ^ self.1.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.1;
-        let high = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 40;
-        usize::try_from(high).unwrap_or(0)
+    /// Makes four times as many lines and moves what is known, which would cost far more to find out again.
+    #[cold]
+    fn grow(&mut self) {
+        let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);
+        let lines = std::mem::replace(&mut self.lines, vec![Line::EMPTY; n_lines]);
+        self.n_written = 0;
+        for line in lines {
+            for (key, packed) in line.keys.into_iter().zip(line.packed) {
+                if key != [EMPTY; W] {
+                    self.insert(self.hash(&key), key, packed);
+                }
+            }
+        }
+    }
+}
+
+/// The ids of pretokens that have many, the oldest overwritten first.
+#[derive(Debug, Default)]
+struct Ring {
+    ids: Vec<u32>,
+    /// How many ids were ever written.
+    end: u64,
+}
+
+impl Ring {
+    /// 1 MiB.
+    const LENGTH: usize = 1 << 18;
+
+    fn push(&mut self, ids: &[u32]) -> u64 {
+        if self.ids.is_empty() {
+            self.ids = vec![0; Self::LENGTH];
+        }
+        let mut start = self.index(self.end);
+        if start + ids.len() > Self::LENGTH {
+            self.end += widen_u64(Self::LENGTH - start);
+            start = 0;
+        }
+        let at = self.end;
+        if let Some(slots) = self.ids.get_mut(start..start + ids.len()) {
+            slots.copy_from_slice(ids);
+            self.end += widen_u64(ids.len());
+        }
+        at
+    }
+
+    /// The ids written there, unless they were overwritten since.
+    fn get(&self, at: u64, n: usize) -> Option<&[u32]> {
+        if self.end - at > widen_u64(Self::LENGTH) {
+            return None;
+        }
+        let start = self.index(at);
+        self.ids.get(start..start + n)
+    }
+
+    fn index(&self, at: u64) -> usize {
+        usize::try_from(at).unwrap_or(0) & (Self::LENGTH - 1)
+    }
+}
+
+/// Recently encoded pretokens.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// From 128 KiB to 8 MiB: English has some hundred thousand words.
+    pub(super) short: Table<2, 4>,
+    /// From 64 KiB to 4 MiB.
+    medium: Table<4, 8>,
+    ring: Ring,
+    long: HashMap<Box<[u8]>, Box<[u32]>, foldhash::fast::RandomState>,
+    long_bytes: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            short: Table::new(1 << 11, 1 << 17),
+            medium: Table::new(1 << 9, 1 << 15),
+            ring: Ring::default(),
+            long: HashMap::default(),
+            long_bytes: 0,
+        }
     }
 }
 
 impl Cache {
-    /// Whether the pretoken with this key was seen lately.
-    #[inline]
-    pub(super) fn holds(&self, key: Key) -> bool {
-        self.slot(key).is_some_and(|slot| slot.key == key)
-    }
+    /// What the long pretokens and their ids may take; then they are all forgotten.
+    const MAX_LONG_BYTES: usize = 1 << 20;
 
-    /// Appends the ids of the pretoken with this key to `out`, if it was seen lately.
-    #[inline]
-    pub(super) fn append(&self, key: Key, out: &mut Vec<u32>) -> bool {
-        let Some(slot) = self.slot(key).filter(|slot| slot.key == key) else { return false };
-        let [first, second, third, last] = slot.ids;
-        match last >> 24 {
-            MANY => {
-                let start = widen(first);
-                out.extend_from_slice(self.ids.get(start..start + widen(second)).unwrap_or_default());
-            }
-            // All four, some of them in vain: a store, where the right number would be a guess of the processor's.
-            n_ids => {
-                let length = out.len() + widen(n_ids);
-                out.extend_from_slice(&[first, second, third, last & ID_BITS]);
-                out.truncate(length);
-            }
-        }
-        true
-    }
-
-    /// Remembers the ids of the pretoken with this key.
-    #[inline]
-    pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
-        if key == Key::NONE {
-            return;
-        }
-        if self.ids.len() + ids.len() > MAX_IDS {
-            self.slots.fill(Slot::default());
-            self.ids.clear();
-        }
-        if self.n_written >= self.slots.len() / 2 && self.slots.len() < MAX_SLOTS {
-            self.grow();
-        }
-        let (Some(start), Some(n_ids)) = (narrow(self.ids.len()), narrow(ids.len())) else { return };
-        let mut packed = [0; INLINE];
-        if ids.len() <= INLINE {
-            packed[..ids.len()].copy_from_slice(ids);
-            packed[INLINE - 1] |= n_ids << 24;
-        } else {
-            self.ids.extend_from_slice(ids);
-            packed = [start, n_ids, 0, MANY << 24];
-        }
-        self.n_written += 1;
-        let index = key.hash() & (self.slots.len() - 1);
-        if let Some(slot) = self.slots.get_mut(index) {
-            *slot = Slot { key, ids: packed };
+    /// Appends the ids of a pretoken to `out`, if it was seen lately. It may be a segment: a part of a longer pretoken.
+    pub(super) fn append(&mut self, pretoken: &[u8], is_segment: bool, out: &mut Vec<u32>) -> bool {
+        match pretoken.len() {
+            ..=MAX_SHORT => self.short.append(&key(pretoken, is_segment), &self.ring, out),
+            ..=MAX_MEDIUM => self.medium.append(&key(pretoken, is_segment), &self.ring, out),
+            _ => match self.long.get(pretoken).filter(|_| !is_segment) {
+                Some(ids) => {
+                    out.extend_from_slice(ids);
+                    true
+                }
+                None => false,
+            },
         }
     }
 
-    /// Doubles the slots and moves what is known, which would cost far more to find out again.
-    #[cold]
-    fn grow(&mut self) {
-        let n_slots = (2 * self.slots.len()).clamp(MIN_SLOTS, MAX_SLOTS);
-        let mut slots = vec![Slot::default(); n_slots];
-        self.n_written = 0;
-        for slot in self.slots.iter().filter(|slot| slot.key != Key::default()) {
-            if let Some(moved) = slots.get_mut(slot.key.hash() & (n_slots - 1)) {
-                *moved = *slot;
-                self.n_written += 1;
+    /// Remembers the ids of a pretoken.
+    pub(super) fn insert(&mut self, pretoken: &[u8], is_segment: bool, ids: &[u32]) {
+        match pretoken.len() {
+            ..=MAX_SHORT => self.short.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
+            ..=MAX_MEDIUM => self.medium.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
+            // One that is so long is not seen again soon.
+            n_bytes if is_segment || n_bytes > Self::MAX_LONG_BYTES / 64 => {}
+            n_bytes => {
+                // An entry takes about as much again as its bytes, and its ids no more than four times as many.
+                let cost = 64 + n_bytes + 4 * ids.len();
+                if self.long_bytes + cost > Self::MAX_LONG_BYTES {
+                    self.long.clear();
+                    self.long_bytes = 0;
+                }
+                self.long_bytes += cost;
+                self.long.insert(pretoken.into(), ids.into());
             }
         }
-        self.slots = slots;
-    }
-
-    #[inline]
-    fn slot(&self, key: Key) -> Option<&Slot> {
-        self.slots.get(key.hash() & self.slots.len().wrapping_sub(1))
     }
 }
 
@@ -191,55 +341,69 @@ impl Cache {
 mod tests {
     use super::*;
 
-    #[test]
-    fn keys_tell_trailing_zeros_apart() {
-        assert_ne!(Key::new(b"a"), Key::new(b"a\0"));
-        assert_ne!(Key::new(b"\0"), Key::new(b"\0\0"));
-        assert_ne!(Key::new(&[0; 15]), Key::new(&[0; 14]));
-        assert_eq!([Key::new(&[0; 16]), Key::new(b"")], [Key::NONE; 2]);
-    }
-
-    #[test]
-    fn keys_hold_the_bytes_and_their_number() {
-        let bytes: Vec<u8> = (1..=15).collect();
-        for length in 1..=15 {
-            let mut padded = [0; 16];
-            padded[..length].copy_from_slice(&bytes[..length]);
-            padded[15] = u8::try_from(length).unwrap();
-            let halves = [&padded[..8], &padded[8..]].map(|half| u64::from_le_bytes(half.try_into().unwrap()));
-            assert_eq!(Key::new(&bytes[..length]), Key(halves[0], halves[1]));
-            let text = [&[0xFF; 3], &bytes[..], &[0xFF; 9]].concat();
-            assert_eq!(Key::in_text(&text, &text[3..3 + length]), Key(halves[0], halves[1]));
-            assert_eq!(Key::in_text(&text[..3 + length], &text[3..3 + length]), Key(halves[0], halves[1]));
-        }
-    }
-
-    #[test]
-    fn remembers_any_number_of_ids() {
-        let mut cache = Cache::default();
-        let (a, b) = (Key::new(b"a"), Key::new(b"b"));
+    fn known(cache: &mut Cache, pretoken: &[u8], is_segment: bool) -> Option<Vec<u32>> {
         let mut ids = Vec::new();
-        assert!(!cache.append(a, &mut ids));
-        cache.insert(a, &[1, 2]);
-        cache.insert(b, &[3]);
-        cache.insert(Key::NONE, &[1]);
-        assert_eq!([a, b, Key::NONE].map(|key| cache.holds(key)), [true, true, false]);
-        assert!(cache.append(a, &mut ids) && cache.append(b, &mut ids) && !cache.append(Key::NONE, &mut ids));
-        assert_eq!(ids, [1, 2, 3]);
+        cache.append(pretoken, is_segment, &mut ids).then_some(ids)
     }
 
     #[test]
-    fn grows_and_stays_bounded() {
-        let mut cache = Cache::default();
-        for number in 0..1_000_000_u32 {
-            let key = Key::new(&number.to_le_bytes());
-            let n_ids = 1 + widen(number % 7);
-            cache.insert(key, &vec![number; n_ids]);
-            let mut ids = Vec::new();
-            assert!(cache.append(key, &mut ids));
-            assert_eq!(ids, vec![number; n_ids]);
+    fn keys_are_the_bytes_and_their_number() {
+        let text: Vec<u8> = (1..=60).collect();
+        for length in 1..=40 {
+            let mut padded = [0; 32];
+            let size = if length <= MAX_SHORT { 16 } else { 32 };
+            if length <= MAX_MEDIUM {
+                padded[..length].copy_from_slice(&text[3..3 + length]);
+                padded[size - 1] = u8::try_from(length).unwrap();
+            }
+            let expected: Vec<u64> =
+                padded[..size].chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+            let short = if length <= MAX_SHORT { [expected[0], expected[1]] } else { [0; 2] };
+            for text in [&text[..], &text[..3 + length]] {
+                assert_eq!(short_key(text, 3, 3 + length), short);
+                assert_eq!(key::<2>(&text[3..3 + length], false), short);
+            }
+            if length > MAX_SHORT {
+                assert_eq!(key::<4>(&text[3..3 + length], false)[..], expected[..]);
+            }
         }
-        assert_eq!(cache.slots.len(), MAX_SLOTS);
-        assert!(cache.ids.len() <= MAX_IDS);
+    }
+
+    #[test]
+    fn tells_apart_what_differs_in_zeros_or_in_being_a_segment() {
+        let mut cache = Cache::default();
+        let pretokens = [&b"a"[..], b"a\0", b"\0", b"\0\0", &[0; 15], &[0; 16], &[0; 31], &[0; 32], &[1; 32]];
+        for (id, pretoken) in (0..).zip(pretokens) {
+            assert_eq!(known(&mut cache, pretoken, false), None);
+            cache.insert(pretoken, false, &[id]);
+            assert_eq!(known(&mut cache, pretoken, true), None);
+            cache.insert(pretoken, true, &[id + 100]);
+        }
+        for (id, pretoken) in (0..).zip(pretokens) {
+            assert_eq!(known(&mut cache, pretoken, false), Some(vec![id]));
+            assert_eq!(known(&mut cache, pretoken, true), (pretoken.len() <= MAX_MEDIUM).then(|| vec![id + 100]));
+        }
+    }
+
+    /// What is remembered may be forgotten, but what is found is right; and nothing grows without end.
+    #[test]
+    fn is_right_and_bounded_whatever_it_is_shown() {
+        let mut cache = Cache::default();
+        let mut found = [0; 3];
+        for number in 0..600_000_u32 {
+            let length = [4, 20, 40][widen(number % 3)];
+            let pretoken = |number: u32| number.to_le_bytes().repeat(length / 4);
+            let ids = |number: u32| vec![number; 1 + widen(number / 3 % 13)];
+            cache.insert(&pretoken(number), false, &ids(number));
+            assert_eq!(known(&mut cache, &pretoken(number), false), Some(ids(number)));
+            let earlier = number - number.min(3 * (number / 9));
+            if let Some(known) = known(&mut cache, &pretoken(earlier), false) {
+                assert_eq!(known, ids(earlier));
+                found[widen(earlier % 3)] += 1;
+            }
+        }
+        assert!(found.iter().all(|&found| found > 1_000), "{found:?}");
+        assert_eq!([cache.short.lines.len(), cache.medium.lines.len()], [1 << 17, 1 << 15]);
+        assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.ids.len() == Ring::LENGTH);
     }
 }

@@ -3,11 +3,13 @@
 //! A preset is run by a hand-written scanner, anything else by an automaton. Which of the two makes no difference to the
 //! pretokens, only to the time they take.
 
+mod blocks;
 mod pattern;
 mod portable;
 mod rules;
 mod scan;
 mod search;
+mod simd;
 mod suggest;
 mod syntax;
 
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::unicode::{Chunk, class_of, utf8_chunks};
 use pattern::Pattern;
+pub use simd::Tier;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 
 /// Splits text into pretokens: the spans that merges never cross.
@@ -256,7 +259,13 @@ impl Stage {
         visit: &mut (impl FnMut(&'t str) -> ControlFlow<B> + ?Sized),
     ) -> ControlFlow<B> {
         match self {
-            Self::Rules(preset) => scan::split(preset.rules, text, visit),
+            Self::Rules(preset) => simd::split(preset.rules, text, |mut start, ends| {
+                for &end in ends {
+                    visit(text.get(start..end).unwrap_or_default())?;
+                    start = end;
+                }
+                ControlFlow::Continue(())
+            }),
             Self::Pattern(pattern) => pattern.split(text, visit),
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn split<'t, B>(
     text: &'t str,
     visit: &mut (impl FnMut(&'t str) -> ControlFlow<B> + ?Sized),
 ) -> ControlFlow<B> {
-    let scanner = Scanner { text, rules };
+    let scanner = Scanner::new(rules, text);
     let mut start = 0;
     while start < text.len() {
         let end = scanner.end(start);
@@ -80,12 +80,16 @@ pub(super) fn split<'t, B>(
 
 /// A text and the rules to split it by.
 #[derive(Clone, Copy)]
-struct Scanner<'t> {
+pub(super) struct Scanner<'t> {
     text: &'t str,
     rules: Rules,
 }
 
-impl Scanner<'_> {
+impl<'t> Scanner<'t> {
+    pub(super) fn new(rules: Rules, text: &'t str) -> Self {
+        Self { text, rules }
+    }
+
     /// The end of the pretoken that starts at `start`, a char boundary before the end of the text.
     ///
     /// The order of the tests is the order of the alternatives in the presets' regexes; the first that matches decides.
@@ -95,7 +99,7 @@ impl Scanner<'_> {
     /// The ends of a whole text take O(n) for its n bytes. A call may read past the end that it returns, but only over
     /// characters that the next call then takes at once: a run of capitals, or the last character of a run of whitespace.
     #[inline]
-    fn end(&self, start: usize) -> usize {
+    pub(super) fn end(&self, start: usize) -> usize {
         let (first, second) = self.class(start);
         if first & LETTER != 0 {
             return self.word(start);
@@ -151,15 +155,14 @@ impl Scanner<'_> {
     /// [`class`](Self::class) of a character of more than one byte.
     #[inline]
     fn decode(&self, at: usize) -> (Set, usize) {
-        // What follows a lead byte of valid UTF-8 is known, so this needs none of the checks of `str::chars`.
-        let low = |byte: &u8| u32::from(byte & 0x3F);
-        let (code, length) = match self.text.as_bytes().get(at..).unwrap_or_default() {
-            [lead @ 0xC0..=0xDF, a, ..] => (u32::from(lead & 0x1F) << 6 | low(a), 2),
-            [lead @ 0xE0..=0xEF, a, b, ..] => (u32::from(lead & 0x0F) << 12 | low(a) << 6 | low(b), 3),
-            [lead, a, b, c, ..] => (u32::from(lead & 0x07) << 18 | low(a) << 12 | low(b) << 6 | low(c), 4),
-            _ => return (0, at),
-        };
-        (set(class_of(code)), at + length)
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        let window = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut window = [0; 4];
+            window.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+            window
+        });
+        let (code_point, length) = decode(window);
+        (set(class_of(code_point)), at + length)
     }
 
     /// The end of the run of characters in `wanted` that starts at `at`.
@@ -271,20 +274,7 @@ impl Scanner<'_> {
     #[inline(always)]
     fn contraction(&self, at: usize) -> Option<usize> {
         match self.text.as_bytes().get(at..)? {
-            [b'\'', rest @ ..] => self.contraction_length(rest).map(|length| at + 1 + length),
-            _ => None,
-        }
-    }
-
-    /// The length of the contraction that `rest` begins with, without its apostrophe.
-    fn contraction_length(&self, rest: &[u8]) -> Option<usize> {
-        let any_case = self.rules.contractions != Contractions::ApartLowercase;
-        let fold = |byte: &u8| if any_case { byte.to_ascii_lowercase() } else { *byte };
-        match (rest.first().map(fold)?, rest.get(1).map(fold)) {
-            (b's' | b't' | b'm' | b'd', _) => Some(1),
-            (b'l', Some(b'l')) | (b'r' | b'v', Some(b'e')) => Some(2),
-            // U+017F, the one character outside ASCII that folds to a letter of a contraction.
-            (0xC5, Some(0xBF)) if any_case => Some(2),
+            [b'\'', rest @ ..] => contraction_length(self.rules, rest).map(|length| at + 1 + length),
             _ => None,
         }
     }
@@ -340,6 +330,33 @@ impl Scanner<'_> {
             Some(last) if last > 0 => start + last,
             _ => end,
         }
+    }
+}
+
+/// The code point and length of the character that four bytes of valid UTF-8 begin with.
+#[inline(always)]
+pub(super) fn decode([lead, second, third, fourth]: [u8; 4]) -> (u32, usize) {
+    // What follows a lead byte of valid UTF-8 is known, so this needs none of the checks of `str::chars`.
+    let low = |byte: u8| u32::from(byte & 0x3F);
+    match lead {
+        0x00..=0x7F => (lead.into(), 1),
+        0x80..=0xDF => (u32::from(lead & 0x1F) << 6 | low(second), 2),
+        0xE0..=0xEF => (u32::from(lead & 0x0F) << 12 | low(second) << 6 | low(third), 3),
+        0xF0..=0xFF => (u32::from(lead & 0x07) << 18 | low(second) << 12 | low(third) << 6 | low(fourth), 4),
+    }
+}
+
+/// The length of the contraction that `rest` begins with, without its apostrophe.
+#[inline]
+pub(super) fn contraction_length(rules: Rules, rest: &[u8]) -> Option<usize> {
+    let any_case = rules.contractions != Contractions::ApartLowercase;
+    let fold = |byte: &u8| if any_case { byte.to_ascii_lowercase() } else { *byte };
+    match (rest.first().map(fold)?, rest.get(1).map(fold)) {
+        (b's' | b't' | b'm' | b'd', _) => Some(1),
+        (b'l', Some(b'l')) | (b'r' | b'v', Some(b'e')) => Some(2),
+        // U+017F, the one character outside ASCII that folds to a letter of a contraction.
+        (0xC5, Some(0xBF)) if any_case => Some(2),
+        _ => None,
     }
 }
 

@@ -32,6 +32,25 @@ pub enum Class {
 }
 
 impl Class {
+    /// How many classes there are.
+    pub const COUNT: usize = 9;
+
+    /// The class as a number below [`Class::COUNT`].
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Newline => 0,
+            Self::Space => 1,
+            Self::Whitespace => 2,
+            Self::Upper => 3,
+            Self::Lower => 4,
+            Self::OtherLetter => 5,
+            Self::Mark => 6,
+            Self::Number => 7,
+            Self::Other => 8,
+        }
+    }
+
     /// Whether characters of this class have the `White_Space` property: whether `\s` matches them.
     #[inline]
     pub const fn is_whitespace(self) -> bool {

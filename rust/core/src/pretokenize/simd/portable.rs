@@ -1,0 +1,100 @@
+//! The masks of a block in plain Rust, eight bytes at a time: what the other tiers must agree with.
+
+use super::{Bytes, masked};
+use crate::pretokenize::blocks::Block;
+
+/// The answers for one byte, a bit each, in the order of the first fields of [`Bytes`].
+static ANSWERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    let mut byte = 0_u8;
+    while index < table.len() {
+        let answers = [
+            byte.is_ascii_alphabetic(),
+            byte.is_ascii_uppercase(),
+            byte.is_ascii_digit(),
+            matches!(byte, b' ' | 0x09..=0x0D),
+            matches!(byte, b'\n' | b'\r'),
+            byte == b' ',
+            byte == b'\'',
+            byte == b'/',
+        ];
+        let mut bit = 0;
+        while bit < answers.len() {
+            if answers[bit] {
+                table[index] |= 1 << bit;
+            }
+            bit += 1;
+        }
+        index += 1;
+        byte = byte.wrapping_add(1);
+    }
+    table
+};
+
+/// The masks of a block.
+#[inline]
+pub(super) fn classify(block: &Block) -> Bytes {
+    let mut masks = [[0_u8; 8]; 10];
+    for (index, eight) in masked(block).as_chunks::<8>().0.iter().enumerate() {
+        let answers = transposed(u64::from_le_bytes(eight.map(|byte| ANSWERS[usize::from(byte)]))).to_le_bytes();
+        let word = u64::from_le_bytes(*eight);
+        let outside_ascii = [highest_bits(word), highest_bits(word & !(word << 1))];
+        for (mask, answers) in masks.iter_mut().zip(answers.into_iter().chain(outside_ascii)) {
+            mask[index] = answers;
+        }
+    }
+    let [letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes, high, continuations] =
+        masks.map(u64::from_le_bytes);
+    Bytes { letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes, high, continuations }
+}
+
+/// Of eight bytes: bit `i` of byte `j` becomes bit `j` of byte `i`. Blocks of one, two and four bits change places.
+fn transposed(bytes: u64) -> u64 {
+    let swapped = |bytes: u64, distance: u32, which: u64| {
+        let moved = (bytes ^ bytes >> distance) & which;
+        bytes ^ moved ^ moved << distance
+    };
+    let bytes = swapped(bytes, 7, 0x00AA_00AA_00AA_00AA);
+    let bytes = swapped(bytes, 14, 0x0000_CCCC_0000_CCCC);
+    swapped(bytes, 28, 0x0000_0000_F0F0_F0F0)
+}
+
+/// The highest bit of each of eight bytes.
+fn highest_bits(bytes: u64) -> u8 {
+    // The product moves the bit of byte `i` to bit 56 + `i`; no two of its terms meet.
+    let [.., bits] = (bytes & 0x8080_8080_8080_8080).wrapping_mul(0x0002_0408_1020_4081).to_le_bytes();
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pretokenize::blocks::N_LOADED;
+
+    #[test]
+    fn masks_answer_for_each_byte() {
+        for first in 0..=255_u8 {
+            let mut block: Block = [0; N_LOADED];
+            for (byte, index) in block.iter_mut().zip(0_u8..) {
+                *byte = first.wrapping_mul(index | 1).wrapping_add(index);
+            }
+            let masks = classify(&block);
+            for (index, &byte) in block[..64].iter().enumerate() {
+                let expected = [
+                    (masks.letters, byte.is_ascii_alphabetic()),
+                    (masks.capitals, byte.is_ascii_uppercase()),
+                    (masks.digits, byte.is_ascii_digit()),
+                    (masks.whitespace, byte == 0x0B || byte.is_ascii_whitespace()),
+                    (masks.newlines, b"\r\n".contains(&byte)),
+                    (masks.spaces, byte == b' '),
+                    (masks.apostrophes, byte == b'\''),
+                    (masks.slashes, byte == b'/'),
+                    (masks.high, !byte.is_ascii()),
+                    (masks.continuations, byte >> 6 == 0b10),
+                ];
+                assert!(expected.iter().all(|&(mask, answer)| (mask >> index & 1 == 1) == answer), "{byte:#04x}");
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The masks of a block with AVX2.
+//!
+//! # Safety
+//!
+//! The one unsafe act here is to call a function that is compiled for AVX2 and its companions, which is sound where the
+//! processor has them: [`is_available`] asks just before. Nothing is read or written through pointers.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
+    _mm256_set1_epi8, _mm256_setr_epi64x,
+};
+use std::ops::ControlFlow;
+
+use super::{Bytes, masked};
+use crate::pretokenize::blocks::{self, Block};
+use crate::pretokenize::rules::Rules;
+
+/// Whether the processor has what [`split`] is compiled for.
+#[inline]
+pub(super) fn is_available() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt")
+}
+
+/// [`blocks::split`] with AVX2, or without it where the processor has none.
+pub(super) fn split<B>(
+    rules: Rules,
+    text: &str,
+    visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    if !is_available() {
+        return blocks::split(super::portable::classify, rules, text, visit);
+    }
+    // SAFETY: the processor has been seen to have all the features that the function is compiled for.
+    unsafe { split_avx2(rules, text, visit) }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn split_avx2<B>(rules: Rules, text: &str, visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
+    blocks::split(|block| classify(block), rules, text, visit)
+}
+
+/// The masks of a block.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn classify(block: &Block) -> Bytes {
+    let (low, high) = load(block);
+    let case = splat(0x20);
+    let is_letter = |bytes| within(_mm256_or_si256(bytes, case), b'a', b'z');
+    let is_whitespace = |bytes| _mm256_or_si256(within(bytes, 0x09, 0x0D), equal(bytes, b' '));
+    let is_newline = |bytes| _mm256_or_si256(equal(bytes, b'\n'), equal(bytes, b'\r'));
+    Bytes {
+        letters: mask(is_letter(low), is_letter(high)),
+        capitals: mask(within(low, b'A', b'Z'), within(high, b'A', b'Z')),
+        digits: mask(within(low, b'0', b'9'), within(high, b'0', b'9')),
+        whitespace: mask(is_whitespace(low), is_whitespace(high)),
+        newlines: mask(is_newline(low), is_newline(high)),
+        spaces: mask(equal(low, b' '), equal(high, b' ')),
+        apostrophes: mask(equal(low, b'\''), equal(high, b'\'')),
+        slashes: mask(equal(low, b'/'), equal(high, b'/')),
+        high: mask(low, high),
+        continuations: mask(within(low, 0x80, 0xBF), within(high, 0x80, 0xBF)),
+    }
+}
+
+/// The bytes of a block. The compiler makes one load of four words.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(block: &Block) -> (__m256i, __m256i) {
+    let words = masked(block).as_chunks::<8>().0;
+    let word = |index: usize| words.get(index).map_or(0, |word| i64::from_ne_bytes(*word));
+    let low = _mm256_setr_epi64x(word(0), word(1), word(2), word(3));
+    (low, _mm256_setr_epi64x(word(4), word(5), word(6), word(7)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn splat(byte: u8) -> __m256i {
+    _mm256_set1_epi8(byte.cast_signed())
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn equal(bytes: __m256i, byte: u8) -> __m256i {
+    _mm256_cmpeq_epi8(bytes, splat(byte))
+}
+
+/// Which bytes lie in `first..=last`: moved so that the range begins at the lowest signed number, one comparison tells.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn within(bytes: __m256i, first: u8, last: u8) -> __m256i {
+    let moved = _mm256_add_epi8(bytes, splat(0x80_u8.wrapping_sub(first)));
+    _mm256_cmpgt_epi8(splat((0x80 + (last - first)).wrapping_add(1)), moved)
+}
+
+/// The highest bit of each byte.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask(low: __m256i, high: __m256i) -> u64 {
+    let bits = |bytes| u64::from(_mm256_movemask_epi8(bytes).cast_unsigned());
+    bits(low) | bits(high) << 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pretokenize::simd::portable;
+
+    #[test]
+    fn masks_are_those_of_the_portable_tier() {
+        if !is_available() {
+            println!("skipped: this processor has no AVX2");
+            return;
+        }
+        let mut state = 1_u64;
+        for case in 0..20_000 {
+            let mut block: Block = [0; blocks::N_LOADED];
+            for (index, byte) in block.iter_mut().enumerate() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // Every byte value in every place, then random ones.
+                *byte = if case < 256 { (case + index) as u8 } else { (state >> 56) as u8 };
+            }
+            // SAFETY: as in `split`.
+            let masks = unsafe { classify(&block) };
+            assert_eq!(masks, portable::classify(&block), "{block:?}");
+        }
+    }
+}
