@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use bytepair_core::{Allowed, Scratch, Tokenizer, builtin};
+use bytepair_core::{Allowed, Interrupt, Scratch, Tokenizer, builtin};
 use criterion::{Criterion, Throughput};
 
 /// Texts of about 200 kB: prose, code, two scripts without spaces, and one endless pretoken.
@@ -58,7 +58,7 @@ fn layers(criterion: &mut Criterion, tokenizer: &Tokenizer, name: &str, text: &[
     });
     group.bench_function("count", |bencher| {
         let mut scratch = Scratch::default();
-        bencher.iter(|| tokenizer.count(&mut scratch, black_box(text), usize::MAX));
+        bencher.iter(|| tokenizer.count(&mut scratch, black_box(text), usize::MAX, &Interrupt::never()));
     });
     group.bench_function("decode", |bencher| bencher.iter(|| tokenizer.decode(black_box(&ids)).unwrap()));
     group.finish();

@@ -15,13 +15,14 @@ RUST = ROOT / "rust" / "core" / "src"
 RUST_MAY_USE = {
     "error": {"ids"},
     "ids": set(),
+    "interrupt": {"error"},
     "threads": set(),
     "unicode": set(),
     "pretokenize": {"ids", "error", "unicode"},
     "pipeline": {"ids", "error", "unicode", "pretokenize"},
     "definition": {"ids", "error", "pretokenize", "pipeline"},
     "vocab": {"ids", "error", "definition", "pipeline"},
-    "encode": {"ids", "error", "threads", "definition", "pretokenize", "vocab"},
+    "encode": {"ids", "error", "interrupt", "threads", "definition", "pretokenize", "vocab"},
     "decode": {"ids", "error", "vocab"},
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
@@ -29,6 +30,7 @@ RUST_MAY_USE = {
     "tokenizer": {
         "ids",
         "error",
+        "interrupt",
         "threads",
         "definition",
         "pretokenize",
@@ -149,6 +151,14 @@ print(f"{{(time.perf_counter() - started) * 1000:.1f}} ms", *({{*{slow}}} & (set
     assert [line.split()[2:] for line in shown] == [[]] * 3
 
 
-def test_no_unsafe_code():
-    sources = [path.read_text() for path in (ROOT / "rust").glob("*/src/**/*.rs")]
-    assert sum(len(re.findall(r"\bunsafe\s*(?:\{|fn|impl)", source)) for source in sources) == 0
+# Each file that has unsafe code, and how many blocks: what it gains is in benches/LOG.md, why it is sound in the file.
+UNSAFE = {"core/src/pretokenize/simd/x86.rs": 2}
+
+
+def test_unsafe_code_is_where_it_may_be():
+    found = {}
+    for path in (ROOT / "rust").glob("*/src/**/*.rs"):
+        n_blocks = len(re.findall(r"\bunsafe\s*(?:\{|fn|impl)", path.read_text()))
+        if n_blocks:
+            found[path.relative_to(ROOT / "rust").as_posix()] = n_blocks
+    assert found == UNSAFE

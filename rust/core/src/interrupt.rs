@@ -28,7 +28,9 @@ pub struct Interrupt<'a> {
 
 impl Interrupt<'static> {
     /// One that never stops anything.
-    pub const NEVER: Self = Self { should_stop: &|| false, stopped: AtomicBool::new(false) };
+    pub const fn never() -> Self {
+        Self::new(&|| false)
+    }
 }
 
 impl<'a> Interrupt<'a> {

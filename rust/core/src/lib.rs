@@ -19,6 +19,7 @@ pub mod encode;
 mod error;
 pub mod formats;
 mod ids;
+mod interrupt;
 pub mod pipeline;
 pub mod pretokenize;
 mod threads;
@@ -31,6 +32,7 @@ pub use definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRul
 pub use encode::{Scratch, ScratchPool};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{Pair, Symbol, TokenId};
+pub use interrupt::Interrupt;
 pub use pipeline::Pipeline;
 pub use tokenizer::{Batch, Tokenizer};
 pub use vocab::Allowed;

@@ -1,7 +1,6 @@
 //! The tokenizer: split, vocabulary, merges and added tokens together.
 
 use std::num::NonZero;
-use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
@@ -12,12 +11,13 @@ use crate::encode::{Encoder, Scratch, ScratchPool, parallel};
 use crate::error::{Error, Result};
 use crate::formats::compact;
 use crate::ids::TokenId;
+use crate::interrupt::Interrupt;
 use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 use crate::threads::n_threads;
 use crate::vocab::canonical::normalise;
 use crate::vocab::special::Segment;
-use crate::vocab::{AddedTokens, Allowed, Specials, Vocabulary};
+use crate::vocab::{AddedTokens, Allowed, Matcher, Specials, Vocabulary};
 
 /// A byte-level BPE tokenizer: immutable, shared between threads, equal by what it does.
 ///
@@ -176,7 +176,8 @@ impl Tokenizer {
     ///
     /// O(n) time for n bytes and a fixed vocabulary and pattern, whatever the text.
     pub fn encode(&self, scratch: &mut Scratch, text: &[u8], allowed: Allowed<'_>, out: &mut Vec<u32>) -> Result<()> {
-        self.encode_with(scratch, text, &self.added.specials(allowed, Allowed::None)?, out)
+        let specials = self.added.specials(allowed, Allowed::None)?;
+        self.encode_with(scratch, text, &specials, &Interrupt::never(), out)
     }
 
     /// [`encode`](Self::encode) for special tokens prepared once for many texts, some of which may be refused.
@@ -185,7 +186,8 @@ impl Tokenizer {
     ///
     /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where `text` contains one that is refused;
     /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where it holds a byte that is no token;
-    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where there is no room for about as many ids as there will be.
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where there is no room for the ids;
+    /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) where `interrupt` says so.
     ///
     /// # Complexity
     ///
@@ -195,6 +197,7 @@ impl Tokenizer {
         scratch: &mut Scratch,
         text: &[u8],
         specials: &Specials<'_>,
+        interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
         specials.check(text)?;
@@ -203,15 +206,14 @@ impl Tokenizer {
         let missing = self.vocabulary.missing_bytes();
         let Some(matcher) = specials.found() else {
             missing.check(text, 0)?;
-            self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
-            return Ok(());
+            return self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, interrupt, out);
         };
         let mut start = 0;
         for segment in matcher.literals().segments(text) {
             match segment {
                 Segment::Text(text) => {
                     missing.check(text, start)?;
-                    self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, out);
+                    self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, interrupt, out)?;
                     start += text.len();
                 }
                 Segment::Literal(index) => {
@@ -240,7 +242,8 @@ impl Tokenizer {
         num_threads: Option<NonZero<usize>>,
     ) -> Result<Batch> {
         let specials = self.added.specials(allowed, Allowed::None)?;
-        self.encode_batch_with(pool, texts, &specials, num_threads).map_err(|(_, error)| error)
+        let batch = self.encode_batch_with(pool, texts, &specials, &Interrupt::never(), num_threads);
+        batch.map_err(|(_, error)| error)
     }
 
     /// [`encode_batch`](Self::encode_batch) for special tokens that may be refused.
@@ -257,6 +260,7 @@ impl Tokenizer {
         pool: &ScratchPool,
         texts: &[&[u8]],
         specials: &Specials<'_>,
+        interrupt: &Interrupt<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> std::result::Result<Batch, (usize, Error)> {
         let n_bytes = texts.iter().map(|text| text.len()).sum();
@@ -266,8 +270,10 @@ impl Tokenizer {
             || pool.lend(),
             |scratch, first, block| {
                 let mut part = Batch::default();
+                interrupt.check().map_err(|error| (first, error))?;
                 for (index, text) in block.iter().enumerate() {
-                    self.encode_with(scratch, text, specials, &mut part.ids).map_err(|error| (first + index, error))?;
+                    let encoded = self.encode_with(scratch, text, specials, interrupt, &mut part.ids);
+                    encoded.map_err(|error| (first + index, error))?;
                     part.ends.push(part.ids.len());
                 }
                 Ok(part)
@@ -293,43 +299,42 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where `text` holds a byte that is no token; after the
-    /// limit is passed, one further on may go unseen.
+    /// limit is passed, one further on may go unseen. [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) where
+    /// `interrupt` says so.
     ///
     /// # Complexity
     ///
     /// O(n) time for n bytes; stops soon after the limit is passed. The ids are never held all at once.
-    pub fn count(&self, scratch: &mut Scratch, text: &[u8], limit: usize) -> Result<Option<usize>> {
+    pub fn count(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        limit: usize,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Option<usize>> {
         let mut n_ids = 0;
-        let mut ids = Vec::new();
-        let mut count_text = |text: &[u8], start: usize| {
-            self.vocabulary.missing_bytes().check(text, start)?;
-            Ok(self.pretokenizer.split(text, |pretoken| {
-                ids.clear();
-                self.encoder.encode_pretoken(&self.vocabulary, scratch, pretoken, &mut ids);
-                n_ids += ids.len();
-                if n_ids > limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            }))
-        };
-        let Some(matcher) = self.added.plain() else {
-            return Ok(count_text(text, 0)?.is_continue().then_some(n_ids));
-        };
-        let mut n_literals = 0;
         let mut start = 0;
-        for segment in matcher.literals().segments(text) {
+        let literals = self.added.plain().map(Matcher::literals);
+        let segments = literals.map(|literals| literals.segments(text));
+        for segment in segments.into_iter().flatten().chain(literals.is_none().then_some(Segment::Text(text))) {
             match segment {
                 Segment::Text(text) => {
-                    if count_text(text, start)?.is_break() {
-                        return Ok(None);
-                    }
+                    self.vocabulary.missing_bytes().check(text, start)?;
+                    let limit = limit.saturating_sub(n_ids);
+                    let Self { vocabulary, pretokenizer, encoder, .. } = self;
+                    n_ids += encoder.count(vocabulary, pretokenizer, scratch, text, limit, interrupt)?;
                     start += text.len();
                 }
                 Segment::Literal(index) => {
-                    n_literals += 1;
-                    start += matcher.literals().literals().get(index).map_or(0, String::len);
+                    n_ids += 1;
+                    start += literals.and_then(|all| all.literals().get(index)).map_or(0, String::len);
                 }
             }
+            if n_ids > limit {
+                return Ok(None);
+            }
         }
-        Ok(Some(n_ids + n_literals).filter(|&total| total <= limit))
+        Ok(Some(n_ids))
     }
 
     /// The bytes of `ids`.

@@ -3,8 +3,11 @@
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use bytepair_core::{Error, ErrorKind};
+use bytepair_core::{Error, ErrorKind, Interrupt};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError};
 use pyo3::prelude::*;
 
@@ -25,6 +28,9 @@ mod python {
 
 /// Below this many bytes of work, releasing the GIL costs more than another thread could gain.
 const DETACH_BYTES: usize = 4096;
+
+/// How often long work looks for signals. To look takes the GIL, for which another thread may let us wait some milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(40);
 
 /// The Python exception for an error of the core.
 pub(crate) fn to_python(error: &Error) -> PyErr {
@@ -132,4 +138,32 @@ pub(crate) fn collect<T>(items: impl IntoIterator<Item = PyResult<T>>, what: &st
         collected.push(item?);
     }
     Ok(collected)
+}
+
+/// [`run`] for work that may be long: Ctrl-C, or what else a signal handler raises, ends it.
+pub(crate) fn run_interruptible<T: Send>(
+    py: Python<'_>,
+    n_bytes: usize,
+    work: impl FnOnce(&Interrupt<'_>) -> bytepair_core::Result<T> + Send,
+) -> PyResult<T> {
+    let caller = thread::current().id();
+    let state: Mutex<(Instant, Option<PyErr>)> = Mutex::new((Instant::now(), None));
+    let should_stop = || {
+        // Signals are handled in the thread that Python runs in, never in one of ours.
+        if thread::current().id() != caller {
+            return false;
+        }
+        let (looked, raised) = &mut *state.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.elapsed() < LOOK_EVERY {
+            return false;
+        }
+        *raised = Python::attach(|py| py.check_signals()).err();
+        *looked = Instant::now();
+        raised.is_some()
+    };
+    let done = run(py, n_bytes, || work(&Interrupt::new(&should_stop)));
+    match state.into_inner().unwrap_or_else(PoisonError::into_inner).1 {
+        Some(error) => Err(error),
+        None => done,
+    }
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, guarded, run, to_python};
+use crate::errors::{check_room, collect, guarded, run, run_interruptible, to_python};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -106,9 +106,9 @@ impl PyTokenizer {
         let bytes = convert::text(text, Surrogates::parse(errors)?)?;
         let mut scratch = self.pool.lend();
         let mut ids = scratch.take_ids();
-        run(text.py(), bytes.len(), || {
+        run_interruptible(text.py(), bytes.len(), |interrupt| {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
-            self.tokenizer.encode_with(&mut scratch, &bytes, &specials, &mut ids)
+            self.tokenizer.encode_with(&mut scratch, &bytes, &specials, interrupt, &mut ids)
         })?;
         let finished = guarded(|| finish(&ids));
         scratch.give_ids(ids);
@@ -131,9 +131,9 @@ impl PyTokenizer {
         let texts_bytes = convert::texts(&items, surrogates, 0)?;
         let slices = collect(texts_bytes.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
         let n_bytes = slices.iter().map(|text| text.len()).sum();
-        let batch = run(texts.py(), n_bytes, || {
+        let batch = run_interruptible(texts.py(), n_bytes, |interrupt| {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
-            Ok(self.tokenizer.encode_batch_with(&self.pool, &slices, &specials, num_threads))
+            Ok(self.tokenizer.encode_batch_with(&self.pool, &slices, &specials, interrupt, num_threads))
         })?;
         batch.map_err(|(index, error)| convert::noted(texts.py(), to_python(&error), index))
     }
@@ -352,7 +352,9 @@ impl PyTokenizer {
     fn count(&self, text: &Bound<'_, PyAny>, limit: Option<usize>) -> PyResult<Option<usize>> {
         // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
         let bytes = convert::text(text, Surrogates::Replace)?;
-        run(text.py(), bytes.len(), || self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX)))
+        run_interruptible(text.py(), bytes.len(), |interrupt| {
+            self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX), interrupt)
+        })
     }
 
     /// Return the text of token ids.

@@ -70,6 +70,13 @@ fn key<const W: usize>(pretoken: &[u8], is_segment: bool) -> Key<W> {
     key
 }
 
+/// The key of the same bytes as a segment.
+#[inline]
+pub(super) fn of_segment([low, high]: Key<2>) -> Key<2> {
+    // The empty key remains empty: it has no length.
+    [low, if high == EMPTY { EMPTY } else { high | 1 << 63 }]
+}
+
 /// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
 /// where that is [`MANY`], where in the ring they start, in two halves, and how many there are.
 pub(super) type Packed<const N: usize> = [u32; N];
@@ -133,15 +140,16 @@ impl<const W: usize, const N: usize> Table<W, N> {
         usize::try_from(hash).unwrap_or(0) & self.lines.len().wrapping_sub(1)
     }
 
-    /// Starts to load the line of a hash.
+    /// The ids of a pretoken, if its own line has it and they lie there: then there is one at least.
     #[inline(always)]
-    pub(super) fn touch(&self, hash: u64) -> u64 {
-        self.lines.get(self.index(hash)).map_or(0, |line| line.keys[0][W - 1])
+    pub(super) fn few(&self, hash: u64, key: &Key<W>) -> Option<&Packed<N>> {
+        // The empty key is that of empty slots, which have no ids.
+        self.at_home(hash, key).filter(|packed| n_packed(packed).wrapping_sub(1) < N)
     }
 
     /// What is known of a pretoken, if its own line has it.
     #[inline(always)]
-    pub(super) fn at_home(&self, hash: u64, key: &Key<W>) -> Option<&Packed<N>> {
+    fn at_home(&self, hash: u64, key: &Key<W>) -> Option<&Packed<N>> {
         let line = self.lines.get(self.index(hash))?;
         let [first, second] = [line.keys[0] == *key, line.keys[1] == *key];
         (first | second).then(|| &line.packed[usize::from(second)])
@@ -204,7 +212,10 @@ impl<const W: usize, const N: usize> Table<W, N> {
         let index = self.index(hash);
         let free = [index, index ^ 1].into_iter().find_map(|index| {
             let keys = &self.lines.get(index)?.keys;
-            let way = keys.iter().position(|known| *known == key).or_else(|| keys.iter().position(|known| *known == [EMPTY; W]))?;
+            let way = keys
+                .iter()
+                .position(|known| *known == key)
+                .or_else(|| keys.iter().position(|known| *known == [EMPTY; W]))?;
             Some((index, way))
         });
         self.n_written += 1;
@@ -304,8 +315,8 @@ impl Cache {
     /// Appends the ids of a pretoken to `out`, if it was seen lately. It may be a segment: a part of a longer pretoken.
     pub(super) fn append(&mut self, pretoken: &[u8], is_segment: bool, out: &mut Vec<u32>) -> bool {
         match pretoken.len() {
-            ..=MAX_SHORT => self.short.append(&key(pretoken, is_segment), &self.ring, out),
-            ..=MAX_MEDIUM => self.medium.append(&key(pretoken, is_segment), &self.ring, out),
+            0..=MAX_SHORT => self.short.append(&key(pretoken, is_segment), &self.ring, out),
+            16..=MAX_MEDIUM => self.medium.append(&key(pretoken, is_segment), &self.ring, out),
             _ => match self.long.get(pretoken).filter(|_| !is_segment) {
                 Some(ids) => {
                     out.extend_from_slice(ids);
@@ -319,8 +330,8 @@ impl Cache {
     /// Remembers the ids of a pretoken.
     pub(super) fn insert(&mut self, pretoken: &[u8], is_segment: bool, ids: &[u32]) {
         match pretoken.len() {
-            ..=MAX_SHORT => self.short.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
-            ..=MAX_MEDIUM => self.medium.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
+            0..=MAX_SHORT => self.short.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
+            16..=MAX_MEDIUM => self.medium.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
             // One that is so long is not seen again soon.
             n_bytes if is_segment || n_bytes > Self::MAX_LONG_BYTES / 64 => {}
             n_bytes => {

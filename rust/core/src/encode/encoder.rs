@@ -1,19 +1,22 @@
-//! Pretokens to ids: whole-token look-up, cache, then merging by length.
+//! Pretokens to ids: a batch at a time from the cache, what is not there by whole-token look-up and merging.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use super::cache::{Cache, Key};
+use super::cache::{Cache, Key, of_segment, short_key};
 use super::cuts::Cuts;
+use super::sink::{BATCH, Count, Ids, Sink};
 use super::trie::Trie;
 use super::{long, short};
+use crate::error::Result;
+use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
 use crate::vocab::canonical::Normalised;
 use crate::vocab::{MergeTable, Vocabulary};
 
-/// Pretokens are looked for in the cache this many at a time.
-const BATCH: usize = 32;
+/// Whether to stop is asked each time this many bytes have been encoded: a few milliseconds, even of the slowest text.
+const CHECK_BYTES: usize = 1 << 18;
 
 /// Encodes text without special tokens. Immutable; work memory is a [`Scratch`] passed in.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Encoder {
 pub struct Scratch {
     cache: Cache,
     long: long::Workspace,
+    /// The ids of one pretoken that was not in the cache.
+    fresh: Vec<u32>,
     ids: Vec<u32>,
     serial: u64,
 }
@@ -114,7 +119,7 @@ impl Encoder {
     pub(crate) fn new(vocabulary: &Vocabulary, merges: Normalised, whole_pretokens: bool) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let cuts = Cuts::new(vocabulary, &merges.table);
+        let cuts = Cuts::new(vocabulary, &merges.table, whole_pretokens);
         Self { merges, whole_pretokens, cuts, trie: OnceLock::new(), serial }
     }
 
@@ -136,6 +141,11 @@ impl Encoder {
 
     /// Appends the ids of `text` to `out`; special tokens in it are plain text.
     ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where the ids do not fit;
+    /// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) where `interrupt` says so.
+    ///
     /// # Complexity
     ///
     /// O(n) time for n bytes and a fixed vocabulary and pattern, whatever the text.
@@ -145,66 +155,59 @@ impl Encoder {
         pretokenizer: &Pretokenizer,
         scratch: &mut Scratch,
         text: &[u8],
+        interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
-    ) {
-        let mut batch: [&[u8]; BATCH] = [&[]; BATCH];
-        let mut n = 0;
-        let done = pretokenizer.split(text, |pretoken| {
-            batch[n] = pretoken;
-            n += 1;
-            if n == BATCH {
-                self.encode_batch(vocabulary, scratch, text, &batch, out);
-                n = 0;
-            }
-            ControlFlow::<()>::Continue(())
-        });
-        debug_assert!(done.is_continue());
-        self.encode_batch(vocabulary, scratch, text, &batch[..n], out);
+    ) -> Result<()> {
+        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Ids::new(out) };
+        run.encode_text(pretokenizer, |_| true).map(drop)
     }
 
-    /// Appends the ids of pretokens, which are parts of `text`, to `out`.
+    /// How many ids `text` has; where there are more than `limit`, some number that is more.
     ///
-    /// First all are looked for in the cache, so that the loads do not wait for each other; most often all are there.
-    fn encode_batch(
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    ///
+    /// # Complexity
+    ///
+    /// As [`encode`](Self::encode); stops soon after the limit is passed.
+    pub fn count(
         &self,
         vocabulary: &Vocabulary,
+        pretokenizer: &Pretokenizer,
         scratch: &mut Scratch,
         text: &[u8],
-        batch: &[&[u8]],
-        out: &mut Vec<u32>,
-    ) {
-        self.claim(scratch);
-        let mut keys = [Key::NONE; BATCH];
-        for (key, pretoken) in keys.iter_mut().zip(batch) {
-            *key = Key::in_text(text, pretoken);
-        }
-        let n_known = keys[..batch.len()].iter().filter(|&&key| scratch.cache.holds(key)).count();
-        if n_known == batch.len() {
-            for &key in &keys[..n_known] {
-                scratch.cache.append(key, out);
-            }
-            return;
-        }
-        for (&key, pretoken) in keys.iter().zip(batch) {
-            // What was found a moment ago may have been pushed out since.
-            if !scratch.cache.append(key, out) {
-                self.encode_new(vocabulary, scratch, text, key, pretoken, out);
-            }
-        }
+        limit: usize,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<usize> {
+        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Count::default() };
+        run.encode_text(pretokenizer, |&Count(n_ids)| n_ids <= limit)?;
+        Ok(run.sink.0)
     }
 
     /// Appends the ids of one pretoken, of any bytes, to `out`.
     ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    ///
     /// # Complexity
     ///
     /// O(n) time for n bytes and a fixed vocabulary.
-    #[inline]
-    pub fn encode_pretoken(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, pretoken: &[u8], out: &mut Vec<u32>) {
-        self.claim(scratch);
-        let key = Key::new(pretoken);
-        if !scratch.cache.append(key, out) {
-            self.encode_new(vocabulary, scratch, pretoken, key, pretoken, out);
+    pub fn encode_pretoken(
+        &self,
+        vocabulary: &Vocabulary,
+        scratch: &mut Scratch,
+        pretoken: &[u8],
+        interrupt: &Interrupt<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        if pretoken.is_empty() {
+            return Ok(());
         }
+        self.claim(scratch);
+        let mut run = Run { encoder: self, vocabulary, scratch, text: pretoken, interrupt, sink: Ids::new(out) };
+        run.encode_ends(0, &[pretoken.len()])
     }
 
     /// Makes a scratch forget what it knows of another encoder.
@@ -214,69 +217,24 @@ impl Encoder {
         }
     }
 
-    /// Appends the ids of a pretoken, a part of `text`, that is not in the cache.
-    fn encode_new(
-        &self,
-        vocabulary: &Vocabulary,
-        scratch: &mut Scratch,
-        text: &[u8],
-        key: Key,
-        pretoken: &[u8],
-        out: &mut Vec<u32>,
-    ) {
-        let start = out.len();
-        let whole = if self.whole_pretokens { vocabulary.ordinary_id(pretoken) } else { None };
-        if let Some(id) = whole {
-            out.push(id.get());
-            scratch.cache.insert(key, &out[start..]);
-            return;
-        }
-        let (segment, rest) = self.cuts.first_segment(pretoken);
-        if rest.is_empty() {
-            self.merge(vocabulary, scratch, segment, out);
-            scratch.cache.insert(key, &out[start..]);
-        } else {
-            // Its segments will be seen again; the pretoken itself may never be.
-            self.encode_segments(vocabulary, scratch, text, pretoken, out);
-        }
-    }
-
-    /// Appends the ids of a pretoken that has safe cuts.
-    fn encode_segments(
-        &self,
-        vocabulary: &Vocabulary,
-        scratch: &mut Scratch,
-        text: &[u8],
-        pretoken: &[u8],
-        out: &mut Vec<u32>,
-    ) {
-        let mut rest = pretoken;
-        while !rest.is_empty() {
-            let (segment, after) = self.cuts.first_segment(rest);
-            let mut key = Key::in_text(text, segment);
-            rest = after;
-            if self.whole_pretokens {
-                // The same bytes may have other ids as a whole pretoken.
-                key = key.of_segment();
-            }
-            if !scratch.cache.append(key, out) {
-                let start = out.len();
-                self.merge(vocabulary, scratch, segment, out);
-                scratch.cache.insert(key, &out[start..]);
-            }
-        }
-    }
-
     /// Appends the ids that merging makes of non-empty bytes.
-    fn merge(&self, vocabulary: &Vocabulary, scratch: &mut Scratch, bytes: &[u8], out: &mut Vec<u32>) {
+    fn merge(
+        &self,
+        vocabulary: &Vocabulary,
+        work: &mut long::Workspace,
+        bytes: &[u8],
+        interrupt: &Interrupt<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
         // A token that merges lead to is its own encoding.
         if let Some(id) = vocabulary.ordinary_id(bytes).filter(|id| self.is_reachable(id.get())) {
             out.push(id.get());
         } else if bytes.len() <= short::MAX_LENGTH {
             short::encode(self.table(), bytes, out);
         } else {
-            long::encode(self.table(), self.trie(), &mut scratch.long, bytes, out);
+            long::encode(self.table(), self.trie(), work, bytes, interrupt, out)?;
         }
+        Ok(())
     }
 
     /// The trie, built where this is the first to ask.
@@ -290,5 +248,166 @@ impl Encoder {
                 self.trie.get_or_init(|| trie)
             }
         }
+    }
+}
+
+/// The encoding of one text.
+struct Run<'a, S> {
+    encoder: &'a Encoder,
+    vocabulary: &'a Vocabulary,
+    scratch: &'a mut Scratch,
+    text: &'a [u8],
+    interrupt: &'a Interrupt<'a>,
+    sink: S,
+}
+
+/// Pretokens, or segments of them, that are looked for together: consecutive, so each starts where the one before ends.
+struct Batch {
+    start: usize,
+    ends: [usize; BATCH],
+    keys: [Key<2>; BATCH],
+    hashes: [u64; BATCH],
+    /// One bit for each that is a segment which must not be taken for a whole pretoken.
+    segments: u64,
+    n: usize,
+}
+
+impl<S: Sink> Run<'_, S> {
+    /// Encodes the text, as long as `go_on` says so.
+    fn encode_text(&mut self, pretokenizer: &Pretokenizer, go_on: impl Fn(&S) -> bool) -> Result<()> {
+        self.encoder.claim(self.scratch);
+        let mut next_check = CHECK_BYTES;
+        let flow = pretokenizer.ends(self.text, |start, ends| {
+            let result = self.encode_ends(start, ends).and_then(|()| {
+                if start < next_check {
+                    return Ok(());
+                }
+                next_check = start + CHECK_BYTES;
+                self.interrupt.check()
+            });
+            match result {
+                Ok(()) if go_on(&self.sink) => ControlFlow::Continue(()),
+                result => ControlFlow::Break(result),
+            }
+        });
+        flow.break_value().unwrap_or(Ok(()))
+    }
+
+    /// Encodes consecutive pretokens, the first from `start`.
+    #[inline(never)]
+    fn encode_ends(&mut self, mut start: usize, ends: &[usize]) -> Result<()> {
+        let mut batch = Batch::new(start);
+        for &end in ends {
+            if self.has_cuts(start, end) {
+                self.push_segments(&mut batch, start, end)?;
+            } else {
+                self.push(&mut batch, start, end);
+                if batch.n == BATCH {
+                    self.encode_batch(&mut batch)?;
+                }
+            }
+            start = end;
+        }
+        self.encode_batch(&mut batch)
+    }
+
+    /// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes and goes on.
+    #[inline(always)]
+    fn has_cuts(&self, start: usize, end: usize) -> bool {
+        end - start > 3 && self.text.get(start).is_some_and(|&byte| byte >= 0xE0)
+    }
+
+    #[inline(never)]
+    fn push_segments(&mut self, batch: &mut Batch, mut start: usize, end: usize) -> Result<()> {
+        let pretoken = self.text.get(start..end).unwrap_or_default();
+        let encoder = self.encoder;
+        for segment in encoder.cuts.segments(pretoken) {
+            let end = start + segment.len();
+            if encoder.whole_pretokens && segment.len() < pretoken.len() {
+                batch.segments |= 1 << batch.n;
+            }
+            self.push(batch, start, end);
+            if batch.n == BATCH {
+                self.encode_batch(batch)?;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push(&self, batch: &mut Batch, start: usize, end: usize) {
+        let index = batch.n % BATCH;
+        let mut key = short_key(self.text, start, end);
+        if batch.segments != 0 && batch.segments >> index & 1 == 1 {
+            key = of_segment(key);
+        }
+        batch.keys[index] = key;
+        batch.hashes[index] = self.scratch.cache.short.hash(&key);
+        batch.ends[index] = end;
+        batch.n += 1;
+    }
+
+    /// Encodes a batch, and begins the next where it ends.
+    #[inline(always)]
+    fn encode_batch(&mut self, batch: &mut Batch) -> Result<()> {
+        let mut start = batch.start;
+        for index in 0..batch.n.min(BATCH) {
+            let end = batch.ends[index];
+            match self.scratch.cache.short.few(batch.hashes[index], &batch.keys[index]) {
+                Some(packed) => self.sink.take_packed(packed),
+                None => self.encode_other(start, end, batch.segments >> index & 1 == 1)?,
+            }
+            start = end;
+        }
+        (batch.start, batch.n, batch.segments) = (start, 0, 0);
+        self.sink.finish()
+    }
+
+    /// Encodes what is not at home in the cache of short pretokens.
+    #[inline(never)]
+    fn encode_other(&mut self, start: usize, end: usize, is_segment: bool) -> Result<()> {
+        let pretoken = self.text.get(start..end).unwrap_or_default();
+        let mut fresh = std::mem::take(&mut self.scratch.fresh);
+        fresh.clear();
+        if !self.scratch.cache.append(pretoken, is_segment, &mut fresh) {
+            self.encode_new(pretoken, is_segment, &mut fresh)?;
+        }
+        self.sink.take(&fresh)?;
+        if fresh.capacity() <= 1 << 16 {
+            self.scratch.fresh = fresh;
+        }
+        Ok(())
+    }
+
+    /// Appends the ids of a pretoken or segment that is not in the cache to `out`.
+    fn encode_new(&mut self, pretoken: &[u8], is_segment: bool, out: &mut Vec<u32>) -> Result<()> {
+        let Self { encoder, vocabulary, interrupt, .. } = *self;
+        let Scratch { cache, long: work, .. } = &mut *self.scratch;
+        let whole = (encoder.whole_pretokens && !is_segment).then(|| vocabulary.ordinary_id(pretoken)).flatten();
+        let (first, rest) = encoder.cuts.first_segment(pretoken);
+        if let Some(id) = whole {
+            out.push(id.get());
+        } else if rest.is_empty() {
+            encoder.merge(vocabulary, work, first, interrupt, out)?;
+        } else {
+            // Its segments will be seen again; the pretoken itself may never be.
+            for segment in encoder.cuts.segments(pretoken) {
+                if !cache.append(segment, encoder.whole_pretokens, out) {
+                    let start = out.len();
+                    encoder.merge(vocabulary, work, segment, interrupt, out)?;
+                    cache.insert(segment, encoder.whole_pretokens, out.get(start..).unwrap_or_default());
+                }
+            }
+            return Ok(());
+        }
+        cache.insert(pretoken, is_segment, out);
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn new(start: usize) -> Self {
+        Self { start, ends: [0; BATCH], keys: [[0; 2]; BATCH], hashes: [0; BATCH], segments: 0, n: 0 }
     }
 }

@@ -8,8 +8,13 @@
 //! again. So every position is entered once.
 
 use super::trie::Trie;
+use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol};
+use crate::interrupt::Interrupt;
 use crate::vocab::{MergeTable, queue};
+
+/// Whether to stop is asked after this many steps: some milliseconds.
+const CHECK_STEPS: usize = 1 << 16;
 
 /// Work memory of [`encode`], reused between calls for one vocabulary.
 #[derive(Debug, Default)]
@@ -67,15 +72,32 @@ impl FitMemo {
 ///
 /// O(n) time for n bytes and a fixed vocabulary: each position tries the tokens that are prefixes of one another there,
 /// each by a walk over two derivations or from memory. O(n) space: 4 bytes per token and a bit per byte.
-pub(super) fn encode(table: &MergeTable, trie: &Trie, work: &mut Workspace, pretoken: &[u8], out: &mut Vec<u32>) {
+///
+/// # Errors
+///
+/// [`ErrorKind::Memory`](crate::ErrorKind::Memory) and [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted).
+pub(super) fn encode(
+    table: &MergeTable,
+    trie: &Trie,
+    work: &mut Workspace,
+    pretoken: &[u8],
+    interrupt: &Interrupt<'_>,
+    out: &mut Vec<u32>,
+) -> Result<()> {
     let n = pretoken.len();
     let Workspace { tokens, dead, fits } = work;
     tokens.clear();
     dead.clear();
+    dead.try_reserve(n / 64 + 1).map_err(|_| Error::memory("an encoding"))?;
     dead.resize(n / 64 + 1, 0);
     let mut position = 0;
     let mut candidate = trie.longest(pretoken);
+    let mut n_steps = 0;
     while position < n {
+        n_steps += 1;
+        if n_steps % CHECK_STEPS == 0 {
+            interrupt.check()?;
+        }
         if candidate.is_none() {
             // Nothing fits after the token before: give that one up.
             dead[position / 64] |= 1 << (position % 64);
@@ -92,6 +114,9 @@ pub(super) fn encode(table: &MergeTable, trie: &Trie, work: &mut Workspace, pret
         let end = position + table.length(candidate);
         let is_dead = dead[end / 64] >> (end % 64) & 1 == 1;
         if !is_dead && tokens.last().is_none_or(|&last| fits.stay_apart(table, last, candidate)) {
+            if tokens.len() == tokens.capacity() {
+                tokens.try_reserve(1).map_err(|_| Error::memory("an encoding"))?;
+            }
             tokens.push(candidate);
             position = end;
             candidate = trie.longest(&pretoken[position..]);
@@ -99,11 +124,13 @@ pub(super) fn encode(table: &MergeTable, trie: &Trie, work: &mut Workspace, pret
             candidate = trie.shorter(candidate);
         }
     }
+    out.try_reserve(tokens.len()).map_err(|_| Error::memory("the ids"))?;
     out.extend(tokens.iter().map(|&symbol| table.id(symbol).get()));
     // One giant pretoken must not keep its memory for ever.
     if tokens.capacity() > 1 << 16 {
         (*tokens, *dead) = (Vec::new(), Vec::new());
     }
+    Ok(())
 }
 
 /// Merges `bytes` to the end by the plain rule.
@@ -152,7 +179,7 @@ mod tests {
 
     fn encoded(table: &MergeTable, trie: &Trie, text: &[u8]) -> Vec<u32> {
         let mut ids = Vec::new();
-        encode(table, trie, &mut Workspace::default(), text, &mut ids);
+        encode(table, trie, &mut Workspace::default(), text, &Interrupt::never(), &mut ids).unwrap();
         ids
     }
 

@@ -10,6 +10,7 @@ mod long;
 pub mod naive;
 pub(crate) mod parallel;
 mod short;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod trie;

@@ -7,6 +7,7 @@ use super::{long, short, trie::Trie};
 use crate::definition::{Definition, MergeRule};
 use crate::encode::Scratch;
 use crate::ids::TokenId;
+use crate::interrupt::Interrupt;
 use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
 use crate::tokenizer::Tokenizer;
@@ -52,7 +53,7 @@ fn check(definition: &Definition, texts: &[Vec<u8>]) {
     for text in texts.iter().filter(|text| !text.is_empty()) {
         let expected = naive.encode_pretoken(text);
         let mut ids = Vec::new();
-        long::encode(&table, &trie, &mut work, text, &mut ids);
+        long::encode(&table, &trie, &mut work, text, &Interrupt::never(), &mut ids).unwrap();
         assert_eq!(ids, expected, "long, {:?}", text.escape_ascii().to_string());
         if text.len() <= short::MAX_LENGTH {
             ids.clear();

@@ -26,7 +26,7 @@ pub(super) const N_LOADED: usize = N_BYTES + 8;
 pub(super) type Block = [u8; N_LOADED];
 
 /// Ends of pretokens are handed on when there are this many.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// Whether a start is right is seen from at most this many bytes, its own first: a whitespace character of three bytes
 /// and what comes after it.
@@ -359,9 +359,54 @@ mod tests {
 
     /// Characters that between them take every branch, several times as likely the more they are to meet.
     const CHARACTERS: &[char] = &[
-        ' ', ' ', '\n', '\n', '\r', '\t', 'a', 'a', 'b', 's', 't', 'l', 'L', 'v', 'e', 'A', 'B', '1', '1', '2', '\'', '\'', '!',
-        '/', '/', '\u{85}', '\u{A0}', '\u{3000}', 'ǅ', 'Σ', 'ſ', 'ß', 'ж', 'Ж', 'ʰ', '中', '文', 'あ', '한', '\u{301}', '²', '１',
-        '’', '。', '😀', '\0', '\u{200D}', '\u{10FFFF}',
+        ' ',
+        ' ',
+        '\n',
+        '\n',
+        '\r',
+        '\t',
+        'a',
+        'a',
+        'b',
+        's',
+        't',
+        'l',
+        'L',
+        'v',
+        'e',
+        'A',
+        'B',
+        '1',
+        '1',
+        '2',
+        '\'',
+        '\'',
+        '!',
+        '/',
+        '/',
+        '\u{85}',
+        '\u{A0}',
+        '\u{3000}',
+        'ǅ',
+        'Σ',
+        'ſ',
+        'ß',
+        'ж',
+        'Ж',
+        'ʰ',
+        '中',
+        '文',
+        'あ',
+        '한',
+        '\u{301}',
+        '²',
+        '１',
+        '’',
+        '。',
+        '😀',
+        '\0',
+        '\u{200D}',
+        '\u{10FFFF}',
     ];
 
     fn ends_of(tier: Tier, rules: Rules, text: &str) -> Vec<usize> {
@@ -393,7 +438,8 @@ mod tests {
         let repeated = (prop::sample::select(CHARACTERS), 1..80_usize).prop_map(|(c, n)| String::from_iter(vec![c; n]));
         let single = || prop::sample::select(CHARACTERS).prop_map(String::from);
         let word = "[a-zA-Z]{1,9}|[a-z]+'(s|ll|VE|re)| [a-z]{2,8}|[0-9]{1,8}|[а-яА-Я]{1,9}|[一-三]{1,20}";
-        let piece = prop_oneof![20 => single(), 10 => word, 1 => repeated, 1 => prop::char::any().prop_map(String::from)];
+        let piece =
+            prop_oneof![20 => single(), 10 => word, 1 => repeated, 1 => prop::char::any().prop_map(String::from)];
         prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())
     }
 
@@ -409,7 +455,10 @@ mod tests {
     /// What ends a block, and all the ways to go on after it.
     #[test]
     fn blocks_are_cut_anywhere() {
-        let endings = ["", "a", "'", "'l", "'ll", "'llx", "'ſ", " ", "  ", " \n", "\n ", "\n\t x", "!", "!\n", "!\n/", "12", "中", "é", "😀", "\u{301}"];
+        let endings = [
+            "", "a", "'", "'l", "'ll", "'llx", "'ſ", " ", "  ", " \n", "\n ", "\n\t x", "!", "!\n", "!\n/", "12", "中",
+            "é", "😀", "\u{301}",
+        ];
         for filler in ["a", "ab ", " ", "\n", "1", "!", "中", "ж", "a1", "\n  x"] {
             for n in 0..=70 {
                 let start: String = filler.chars().cycle().take(n).collect();

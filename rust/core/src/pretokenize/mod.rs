@@ -21,8 +21,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::unicode::{Chunk, class_of, utf8_chunks};
 use pattern::Pattern;
-pub use simd::Tier;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
+pub use simd::Tier;
 
 /// Splits text into pretokens: the spans that merges never cross.
 ///
@@ -153,32 +153,69 @@ impl Pretokenizer {
     /// # Complexity
     ///
     /// O(n) for the n bytes of `text`, whatever they are; for a user's pattern the factor depends on the pattern.
+    #[inline]
     pub fn split<'t, B>(&self, text: &'t [u8], mut visit: impl FnMut(&'t [u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+        self.ends(text, |mut start, ends| {
+            for &end in ends {
+                visit(text.get(start..end).unwrap_or_default())?;
+                start = end;
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// [`split`](Self::split), many pretokens at a time: calls `visit` with where the first of some consecutive pretokens
+    /// starts and where each of them ends.
+    ///
+    /// # Complexity
+    ///
+    /// As [`split`](Self::split).
+    pub fn ends<B>(&self, text: &[u8], mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
         if let Ok(text) = simdutf8::basic::from_utf8(text) {
-            return self.split_str(text, visit);
+            return self.ends_of_text(text, visit);
         }
+        let mut at = 0;
+        let mut moved = Vec::new();
         for chunk in utf8_chunks(text) {
             match chunk {
-                Chunk::Text(text) => self.split_str(text, &mut visit)?,
-                Chunk::Invalid(bytes) => visit(bytes)?,
+                Chunk::Text(text) => {
+                    self.ends_of_text(text, |start, ends| {
+                        moved.clear();
+                        moved.extend(ends.iter().map(|end| at + end));
+                        visit(at + start, &moved)
+                    })?;
+                    at += text.len();
+                }
+                Chunk::Invalid(bytes) => {
+                    visit(at, &[at + bytes.len()])?;
+                    at += bytes.len();
+                }
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// [`split`](Self::split) for text that is known to be UTF-8.
-    ///
-    /// # Complexity
-    ///
-    /// As [`split`](Self::split).
-    pub fn split_str<'t, B>(&self, text: &'t str, mut visit: impl FnMut(&'t [u8]) -> ControlFlow<B>) -> ControlFlow<B> {
-        let mut visit = |pretoken: &'t str| visit(pretoken.as_bytes());
-        match self.0.stages.as_slice() {
-            _ if text.is_empty() => ControlFlow::Continue(()),
-            [] => visit(text),
-            [stage] => stage.split(text, &mut visit),
-            stages => split_stages(stages, text, &mut visit),
+    #[inline]
+    fn ends_of_text<B>(&self, text: &str, mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
+        if let [Stage::Rules(preset)] = self.0.stages.as_slice() {
+            return simd::split(preset.rules, text, visit);
         }
+        if text.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let (mut start, mut end, mut ends) = (0, 0, Vec::with_capacity(blocks::BATCH));
+        split_stages(&self.0.stages, text, &mut |pretoken: &str| {
+            end += pretoken.len();
+            ends.push(end);
+            if ends.len() < blocks::BATCH {
+                return ControlFlow::Continue(());
+            }
+            let visited = visit(start, &ends);
+            ends.clear();
+            start = end;
+            visited
+        })?;
+        if ends.is_empty() { ControlFlow::Continue(()) } else { visit(start, &ends) }
     }
 
     /// The last position in `text` where it can be cut with the same pretokens on either side, if one is proven.
@@ -252,20 +289,13 @@ impl Inner {
 }
 
 impl Stage {
-    #[inline]
     fn split<'t, B>(
         &self,
         text: &'t str,
         visit: &mut (impl FnMut(&'t str) -> ControlFlow<B> + ?Sized),
     ) -> ControlFlow<B> {
         match self {
-            Self::Rules(preset) => simd::split(preset.rules, text, |mut start, ends| {
-                for &end in ends {
-                    visit(text.get(start..end).unwrap_or_default())?;
-                    start = end;
-                }
-                ControlFlow::Continue(())
-            }),
+            Self::Rules(preset) => scan::split(preset.rules, text, visit),
             Self::Pattern(pattern) => pattern.split(text, visit),
         }
     }
