@@ -39,6 +39,7 @@ RUST_MAY_USE = {
         "decode",
         "formats",
         "pipeline",
+        "unicode",
     },
 }
 

@@ -70,6 +70,14 @@ pub struct Matching {
     pub normalized: bool,
 }
 
+impl Definition {
+    /// Whether nothing is done to a text but to split it and merge, and added tokens are found by their text alone.
+    pub fn is_plain(&self) -> bool {
+        let is_literal = |token: &AddedToken| token.matching == Matching::default();
+        self.pipeline == Pipeline::default() && self.added_tokens.iter().all(is_literal)
+    }
+}
+
 impl MergeRule {
     /// The list of merges that are given as the bytes of both sides.
     ///

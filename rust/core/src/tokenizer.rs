@@ -1,5 +1,8 @@
 //! The tokenizer: split, vocabulary, merges and added tokens together.
 
+mod changed;
+
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::OnceLock;
 
@@ -41,6 +44,7 @@ pub struct Tokenizer {
     encoder: Encoder,
     added: AddedTokens,
     pipeline: Pipeline,
+    keeps_text: bool,
     canonical_form: OnceLock<Vec<u8>>,
 }
 
@@ -66,7 +70,16 @@ impl Tokenizer {
     /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
     pub fn new(definition: Definition) -> Result<Self> {
         let Definition { name, pretokenizer, tokens, merges, whole_pretokens, added_tokens, pipeline } = definition;
-        let vocabulary = Vocabulary::new(&tokens, &added_tokens)?;
+        pipeline.check()?;
+        let mut normalized = HashMap::new();
+        for token in added_tokens.iter().filter(|token| token.matching.normalized) {
+            normalized.insert(token.id, pipeline.normalized(&token.text)?);
+        }
+        let vocabulary = if normalized.is_empty() {
+            Vocabulary::new(&tokens, &added_tokens)?
+        } else {
+            Vocabulary::new(&tokens, &changed::decoded(&added_tokens, &normalized))?
+        };
         drop(tokens);
         let merges = normalise(&vocabulary, &merges)?;
         // Where merges lead to every token that text can hold, looking up whole pretokens changes nothing: one
@@ -76,8 +89,10 @@ impl Tokenizer {
         let whole_pretokens = whole_pretokens
             && vocabulary.ordinary().any(|(id, bytes)| is_unreachable(id) && missing.find(bytes).is_none());
         let encoder = Encoder::new(&vocabulary, merges, whole_pretokens);
-        let added = AddedTokens::new(added_tokens)?;
-        Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, canonical_form: OnceLock::new() })
+        let added = AddedTokens::new(added_tokens, normalized)?;
+        let keeps_text = pipeline.keeps_text() && added.match_literally();
+        let canonical_form = OnceLock::new();
+        Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, keeps_text, canonical_form })
     }
 
     /// The name it was given, such as `cl100k_base`.
@@ -115,7 +130,7 @@ impl Tokenizer {
     /// It is not so where a normaliser changes the text, a split drops some of it or puts a space before it, or an added
     /// token takes the white space beside it. What works on parts of a text must refuse such a tokenizer.
     pub fn keeps_text(&self) -> bool {
-        self.pipeline.keeps_text() && self.added.match_literally()
+        self.keeps_text
     }
 
     /// The canonical merges in rank order: left, right and merged id.
@@ -201,6 +216,9 @@ impl Tokenizer {
         out: &mut Vec<u32>,
     ) -> Result<()> {
         specials.check(text)?;
+        if !self.keeps_text {
+            return self.encode_changed(scratch, text, specials, interrupt, out);
+        }
         // Text has three bytes a token or more; what this is short of, growing makes up for.
         out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
         let missing = self.vocabulary.missing_bytes();
@@ -300,7 +318,8 @@ impl Tokenizer {
     ///
     /// [`ErrorKind::MissingByte`](crate::ErrorKind::MissingByte) where `text` holds a byte that is no token; after the
     /// limit is passed, one further on may go unseen. [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) where
-    /// `interrupt` says so.
+    /// `interrupt` says so; [`ErrorKind::Memory`](crate::ErrorKind::Memory) where what a normaliser makes of the text
+    /// does not fit.
     ///
     /// # Complexity
     ///
@@ -312,6 +331,9 @@ impl Tokenizer {
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<Option<usize>> {
+        if !self.keeps_text {
+            return self.count_changed(scratch, text, limit, interrupt);
+        }
         let mut n_ids = 0;
         let mut start = 0;
         let literals = self.added.plain().map(Matcher::literals);

@@ -1,6 +1,7 @@
 //! The Python binding of `bytepair-core`: arguments in, results and exceptions out.
 
 mod convert;
+mod encoding;
 mod engine;
 mod errors;
 mod tokenizer;
@@ -22,6 +23,8 @@ mod _core {
         crate::errors::silence_panics();
     }
 
+    #[pymodule_export]
+    use crate::encoding::{spell, unspell};
     #[pymodule_export]
     use crate::engine::{Engine, sniff};
     #[pymodule_export]

@@ -16,8 +16,8 @@ use crate::errors::{check_room, collect, guarded, run, run_interruptible, to_pyt
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
 pub(crate) struct PyTokenizer {
-    tokenizer: Arc<Tokenizer>,
-    pool: ScratchPool,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    pub(crate) pool: ScratchPool,
     /// The Python `int` of each id, made when first needed: a list of ids then takes a count each, not an object.
     ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }

@@ -5,13 +5,14 @@
 //!
 //! ```text
 //! "bytepair" 1           magic and version
-//! flags                  1: whole pretokens
+//! flags                  1: whole pretokens, 2: a pipeline follows at the end
 //! n (n_bytes text)*      the stages of the split, as regexes
 //! id*256                 the ids of the single bytes; 2²⁴ for one that is no token
 //! n (start length)*      the ids of the merges, as runs
 //! (left right)*          the merges in rank order, as ids
 //! n (id n_bytes bytes)*  tokens that no merges lead to, by id
-//! n (id flags n_bytes text)*  added tokens, by id; 1: special
+//! n (id flags n_bytes text)*  added tokens, by id; 1: special, 2: single word, 4: lstrip, 8: rstrip, 16: normalized
+//! the pipeline           where the flags say so
 //! ```
 //!
 //! All numbers are LEB128.
@@ -19,7 +20,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::limits;
+use super::{compact_pipeline, limits};
 use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen, widen_u64};
@@ -52,7 +53,8 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
         *by_id.get_mut(id.index()).ok_or_else(broken)? = bytes;
     }
     let mut writer = Writer(MAGIC.to_vec());
-    writer.number(usize::from(definition.whole_pretokens));
+    let has_pipeline = definition.pipeline != Pipeline::default();
+    writer.flags([definition.whole_pretokens, has_pipeline]);
     writer.number(definition.pretokenizer.stages().len());
     for stage in definition.pretokenizer.stages() {
         writer.bytes(stage.as_bytes());
@@ -97,8 +99,12 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
     writer.number(added.len());
     for token in added {
         writer.number(token.id.index());
-        writer.number(usize::from(token.special));
+        let Matching { single_word, lstrip, rstrip, normalized } = token.matching;
+        writer.flags([token.special, single_word, lstrip, rstrip, normalized]);
         writer.bytes(token.text.as_bytes());
+    }
+    if has_pipeline {
+        compact_pipeline::write(&definition.pipeline, &mut writer);
     }
     Ok(writer.0)
 }
@@ -118,7 +124,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     if reader.take(MAGIC.len())? != MAGIC {
         return Err(Error::format("byte 0", "not a bytepair tokenizer of version 1"));
     }
-    let whole_pretokens = reader.flag()?;
+    let [whole_pretokens, has_pipeline] = reader.flags()?;
     let stages = (0..reader.count()?).map(|_| reader.text()).collect::<Result<Vec<String>>>()?;
     let limit = MIN_LIMIT.max(bytes.len().saturating_mul(LIMIT_PER_BYTE)).min(limits::FILE_BYTES);
     let mut tokens = Tokens { list: Vec::new(), places: Vec::new(), n_bytes: 0, limit };
@@ -164,13 +170,12 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     }
     let mut added_tokens = Vec::new();
     for _ in 0..reader.count()? {
-        added_tokens.push(AddedToken {
-            id: reader.id()?,
-            special: reader.flag()?,
-            text: reader.text()?,
-            matching: Matching::default(),
-        });
+        let id = reader.id()?;
+        let [special, single_word, lstrip, rstrip, normalized] = reader.flags()?;
+        let matching = Matching { single_word, lstrip, rstrip, normalized };
+        added_tokens.push(AddedToken { id, special, text: reader.text()?, matching });
     }
+    let pipeline = if has_pipeline { compact_pipeline::read(&mut reader)? } else { Pipeline::default() };
     if reader.position != bytes.len() {
         return Err(reader.error("bytes follow the end"));
     }
@@ -181,7 +186,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
         merges: MergeRule::List(merges),
         whole_pretokens,
         added_tokens,
-        pipeline: Pipeline::default(),
+        pipeline,
     })
 }
 
@@ -218,10 +223,10 @@ impl Tokens {
     }
 }
 
-struct Writer(Vec<u8>);
+pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    fn number(&mut self, value: usize) {
+    pub(super) fn number(&mut self, value: usize) {
         let mut rest = widen_u64(value);
         loop {
             let low = u8::try_from(rest & 0x7F).unwrap_or(0);
@@ -233,19 +238,24 @@ impl Writer {
         }
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// A bit for each, the first the lowest.
+    pub(super) fn flags<const N: usize>(&mut self, flags: [bool; N]) {
+        self.number(flags.iter().rev().fold(0, |bits, &flag| bits << 1 | usize::from(flag)));
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len());
         self.0.extend_from_slice(bytes);
     }
 }
 
-struct Reader<'b> {
+pub(super) struct Reader<'b> {
     bytes: &'b [u8],
     position: usize,
 }
 
 impl<'b> Reader<'b> {
-    fn error(&self, message: &str) -> Error {
+    pub(super) fn error(&self, message: &str) -> Error {
         Error::format(format!("byte {}", self.position), message)
     }
 
@@ -258,7 +268,7 @@ impl<'b> Reader<'b> {
     }
 
     /// A number below 2³²: at most five bytes.
-    fn number(&mut self) -> Result<usize> {
+    pub(super) fn number(&mut self) -> Result<usize> {
         let mut value = 0;
         for shift in [0, 7, 14, 21, 28] {
             let &[byte] = self.take(1)? else { break };
@@ -272,12 +282,12 @@ impl<'b> Reader<'b> {
     }
 
     /// A number of things that take a byte each or more, so it cannot exceed what is left.
-    fn count(&mut self) -> Result<usize> {
+    pub(super) fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         if count > self.bytes.len() { Err(self.error("a count is larger than the data")) } else { Ok(count) }
     }
 
-    fn id(&mut self) -> Result<TokenId> {
+    pub(super) fn id(&mut self) -> Result<TokenId> {
         self.optional_id()?.ok_or_else(|| self.error("an id is out of range"))
     }
 
@@ -289,12 +299,13 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn flag(&mut self) -> Result<bool> {
-        match self.number()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(self.error("an unknown flag")),
+    /// What [`Writer::flags`] wrote.
+    pub(super) fn flags<const N: usize>(&mut self) -> Result<[bool; N]> {
+        let bits = self.number()?;
+        if bits >> N != 0 {
+            return Err(self.error("an unknown flag"));
         }
+        Ok(std::array::from_fn(|flag| bits >> flag & 1 == 1))
     }
 
     fn sized(&mut self) -> Result<&'b [u8]> {
@@ -302,7 +313,7 @@ impl<'b> Reader<'b> {
         self.take(n_bytes)
     }
 
-    fn text(&mut self) -> Result<String> {
+    pub(super) fn text(&mut self) -> Result<String> {
         let text = self.sized()?.to_vec();
         String::from_utf8(text).map_err(|_| self.error("a text is not UTF-8"))
     }

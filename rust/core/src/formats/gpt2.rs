@@ -195,6 +195,10 @@ pub fn write(definition: &Definition) -> Result<Files> {
         let message = "the format means the pattern of GPT-2, and this tokenizer has another; save a tokenizer.json";
         return Err(Error::format(VOCAB, message));
     }
+    if !definition.is_plain() {
+        let message = "the format cannot say how a text is normalised or added tokens are found; save a tokenizer.json";
+        return Err(Error::format(VOCAB, message));
+    }
     let MergeRule::List(merges) = merges else {
         return Err(Error::internal("only a definition with listed merges can be written as merges.txt"));
     };

@@ -14,6 +14,7 @@
 
 pub mod byte_alphabet;
 pub mod compact;
+mod compact_pipeline;
 pub mod gguf;
 pub mod gpt2;
 pub mod hugging_face;

@@ -84,6 +84,14 @@ impl<'p, 'j> Node<'p, 'j> {
         Ok(items.iter().enumerate().map(item))
     }
 
+    /// The value of a key of an object.
+    pub(super) fn field<'q>(&'q self, key: &str) -> Result<Node<'q, 'j>> {
+        let Json::Object(entries) = self.value else { return Err(self.not("an object")) };
+        let entry = entries.iter().find(|(name, _)| name == key);
+        let (key, value) = entry.ok_or_else(|| self.refuse(format!("{key:?} is missing")))?;
+        Ok(Node { path: self.path.key(key), value })
+    }
+
     /// The entries of an object.
     pub(super) fn fields(&self) -> Result<Fields<'p, 'j>> {
         let Json::Object(entries) = self.value else { return Err(self.not("an object")) };

@@ -165,6 +165,11 @@ pub fn write_ranks(tokens: &[(TokenId, Vec<u8>)]) -> String {
 ///
 /// O(B log l) for tokens of B bytes in all, the longest of l bytes.
 pub fn write(definition: &Definition) -> Result<String> {
+    if !definition.is_plain() {
+        let message =
+            "a rank file cannot say how a text is normalised or added tokens are found; save a tokenizer.json";
+        return Err(Error::format("added_tokens", message));
+    }
     let vocabulary = Vocabulary::new(&definition.tokens, &[])?;
     if let Some(byte) = vocabulary.missing_bytes().iter().next() {
         let message = format!("a rank file must hold every byte, and this vocabulary lacks 0x{byte:02X}");

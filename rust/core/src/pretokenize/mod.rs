@@ -4,6 +4,7 @@
 //! pretokens, only to the time they take.
 
 mod blocks;
+mod finder;
 mod pattern;
 mod portable;
 mod rules;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::unicode::{Chunk, class_of, utf8_chunks};
+pub use finder::Finder;
 use pattern::Pattern;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 pub use simd::Tier;

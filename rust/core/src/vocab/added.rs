@@ -1,15 +1,19 @@
 //! The added tokens of a tokenizer, and which of them a text may contain.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::ops::{ControlFlow, Range};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
 
+use super::passes::{self, Pass};
 use super::shown;
 use super::special::LiteralMatcher;
 use crate::definition::{AddedToken, Matching};
 use crate::error::{Error, Result};
+use crate::ids::TokenId;
 
 /// A choice of special tokens: those that a text may contain, all others being plain text; or those that are refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +31,8 @@ pub enum Allowed<'a> {
 pub struct AddedTokens {
     /// By id.
     tokens: Vec<AddedToken>,
+    /// What those that are found in normalised text are found by.
+    normalized: HashMap<TokenId, String>,
     /// The index of each token by its text.
     by_text: HashTable<usize>,
     hasher: RandomState,
@@ -43,6 +49,8 @@ pub struct AddedTokens {
 pub struct Matcher {
     literals: LiteralMatcher,
     ids: Vec<u32>,
+    /// The two passes in which they are found, where it is not by their text alone.
+    passes: Option<[Option<Pass>; 2]>,
 }
 
 /// What special tokens do in a text: which become ids and which are refused. For the tokenizer it was made for only.
@@ -55,13 +63,49 @@ pub struct Specials<'a> {
 }
 
 impl Matcher {
-    fn new<'t>(tokens: impl Iterator<Item = &'t AddedToken>) -> Result<Option<Self>> {
+    /// `normalized` are the texts that tokens are found by in normalised text, where there are such tokens.
+    fn new<'t>(
+        tokens: impl Iterator<Item = &'t AddedToken>,
+        normalized: &HashMap<TokenId, String>,
+    ) -> Result<Option<Self>> {
         let tokens: Vec<&AddedToken> = tokens.collect();
         if tokens.is_empty() {
             return Ok(None);
         }
         let literals = LiteralMatcher::new(tokens.iter().map(|token| token.text.as_str()))?;
-        Ok(Some(Self { literals, ids: tokens.iter().map(|token| token.id.get()).collect() }))
+        let passes = if tokens.iter().all(|token| token.matching == Matching::default()) {
+            None
+        } else {
+            let (second, first): (Vec<_>, Vec<_>) = tokens.iter().partition(|token| token.matching.normalized);
+            Some([Pass::new(&first, normalized)?, Pass::new(&second, normalized)?])
+        };
+        Ok(Some(Self { literals, ids: tokens.iter().map(|token| token.id.get()).collect(), passes }))
+    }
+
+    /// Calls `visit` with the parts of a text that are found in the first pass (0, the text as it is) or the second (1,
+    /// normalised text), and those between. None is empty.
+    ///
+    /// # Errors
+    ///
+    /// What `visit` fails with.
+    ///
+    /// # Complexity
+    ///
+    /// As [`LiteralMatcher::segments`].
+    pub fn parts<B>(
+        &self,
+        pass: usize,
+        text: &str,
+        visit: &mut dyn FnMut(Option<u32>, Range<usize>) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        match &self.passes {
+            None if pass == 0 => passes::parts(&self.literals, &self.ids, None, text, visit),
+            None => passes::whole(text, visit),
+            Some(passes) => match passes.get(pass) {
+                Some(Some(pass)) => pass.parts(text, visit),
+                _ => passes::whole(text, visit),
+            },
+        }
     }
 
     /// The texts it finds.
@@ -76,19 +120,19 @@ impl Matcher {
 }
 
 impl AddedTokens {
-    /// Prepares to find `tokens`.
+    /// Prepares to find `tokens`, of which some are found by their `normalized` text in normalised text.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where one is empty, too long or there twice.
-    pub fn new(mut tokens: Vec<AddedToken>) -> Result<Self> {
+    pub fn new(mut tokens: Vec<AddedToken>, normalized: HashMap<TokenId, String>) -> Result<Self> {
         tokens.sort_by_key(|token| token.id);
-        let all = Matcher::new(tokens.iter())?;
+        let all = Matcher::new(tokens.iter(), &normalized)?;
         let n_special = tokens.iter().filter(|token| token.special).count();
         let (mut plain, mut special) = (None, None);
         if n_special < tokens.len() {
-            plain = Matcher::new(tokens.iter().filter(|token| !token.special))?;
-            special = Matcher::new(tokens.iter().filter(|token| token.special))?;
+            plain = Matcher::new(tokens.iter().filter(|token| !token.special), &normalized)?;
+            special = Matcher::new(tokens.iter().filter(|token| token.special), &normalized)?;
         }
         let hasher = RandomState::default();
         let mut by_text = HashTable::with_capacity(tokens.len());
@@ -96,7 +140,7 @@ impl AddedTokens {
             let hash = hasher.hash_one(token.text.as_bytes());
             by_text.insert_unique(hash, index, |&index: &usize| hasher.hash_one(tokens[index].text.as_bytes()));
         }
-        Ok(Self { tokens, by_text, hasher, n_special, plain, special, all })
+        Ok(Self { tokens, normalized, by_text, hasher, n_special, plain, special, all })
     }
 
     /// Whether each is found exactly where its text stands.
@@ -185,7 +229,7 @@ impl AddedTokens {
     }
 
     fn matcher(&self, indices: &[usize]) -> Result<Option<Matcher>> {
-        Matcher::new(indices.iter().map(|&index| &self.tokens[index]))
+        Matcher::new(indices.iter().map(|&index| &self.tokens[index]), &self.normalized)
     }
 
     /// The special tokens with these names, each once, in order.
@@ -240,7 +284,6 @@ impl Specials<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::TokenId;
 
     fn added(texts: impl IntoIterator<Item = (String, bool)>) -> AddedTokens {
         let token = |(index, (text, special))| AddedToken {
@@ -249,7 +292,7 @@ mod tests {
             special,
             matching: Matching::default(),
         };
-        AddedTokens::new(texts.into_iter().enumerate().map(token).collect()).unwrap()
+        AddedTokens::new(texts.into_iter().enumerate().map(token).collect(), HashMap::default()).unwrap()
     }
 
     fn ids(matcher: Option<&Matcher>) -> &[u32] {

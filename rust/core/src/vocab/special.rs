@@ -69,6 +69,11 @@ impl LiteralMatcher {
         self.automaton.find(text).map(|found| (found.pattern().as_usize(), found.start()))
     }
 
+    /// The literals in `text`, leftmost first and the longest of those that start there: index, start and end.
+    pub(crate) fn matches<'m>(&'m self, text: &'m str) -> impl Iterator<Item = (usize, usize, usize)> + 'm {
+        self.automaton.find_iter(text).map(|found| (found.pattern().as_usize(), found.start(), found.end()))
+    }
+
     /// Cuts `text` at the literals. The segments joined, literals included, are `text`.
     ///
     /// # Complexity

@@ -13,6 +13,7 @@ use super::super::{byte_alphabet, limits};
 use crate::definition::{AddedToken, Matching};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::pipeline::Pipeline;
 
 /// Reads a list of added tokens, in the order of their ids.
 ///
@@ -20,7 +21,7 @@ use crate::ids::TokenId;
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) naming the token or option that is not modelled, or whose id
 /// `tokenizers` would replace by another.
-pub(super) fn read(list: &Node<'_, '_>, vocab: &VocabJson<'_, '_>) -> Result<Vec<AddedToken>> {
+pub(super) fn read(list: &Node<'_, '_>, vocab: &VocabJson<'_, '_>, pipeline: &Pipeline) -> Result<Vec<AddedToken>> {
     let items = list.items()?;
     if items.len() > limits::TOKENS {
         return Err(list.refuse(format!("{} tokens are more than the limit of {}", items.len(), limits::TOKENS)));
@@ -30,15 +31,16 @@ pub(super) fn read(list: &Node<'_, '_>, vocab: &VocabJson<'_, '_>) -> Result<Vec
     let mut added = Vec::new();
     // Literals that `tokenizers` finds in its first pass, and in its second.
     let mut passes = [Vec::new(), Vec::new()];
-    for (index, item) in items.enumerate() {
+    for item in items {
         let fields = item.fields()?;
         fields.only(&["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])?;
-        for option in ["single_word", "lstrip", "rstrip"] {
-            let option = fields.require(option)?;
-            if option.boolean()? {
-                return Err(option.refuse("not modelled yet; only tokens that match exactly their text are"));
-            }
-        }
+        let option = |key| fields.require(key)?.boolean();
+        let matching = Matching {
+            single_word: option("single_word")?,
+            lstrip: option("lstrip")?,
+            rstrip: option("rstrip")?,
+            normalized: option("normalized")?,
+        };
         let content = fields.require("content")?;
         let text = content.string()?;
         if let Some(fault) = limits::token_fault(text.len()) {
@@ -52,12 +54,20 @@ pub(super) fn read(list: &Node<'_, '_>, vocab: &VocabJson<'_, '_>) -> Result<Vec
             return Err(content.refuse(format!("{} is added twice", shown(text))));
         }
         let id = ids.check(&fields.require("id")?, text)?;
-        let special = fields.require("special")?.boolean()?;
+        let special = option("special")?;
         let [first, second] = &mut passes;
-        if fields.require("normalized")?.boolean()? { second } else { first }.push((index, text));
-        added.push(AddedToken { text: text.to_owned(), id, special, matching: Matching::default() });
+        if matching.normalized { second } else { first }.push(text);
+        added.push(AddedToken { text: text.to_owned(), id, special, matching });
     }
-    check_passes(list, &passes)?;
+    let is_literal =
+        |token: &AddedToken| !(token.matching.single_word || token.matching.lstrip || token.matching.rstrip);
+    if pipeline.normalizers.is_empty() && added.iter().all(is_literal) && reaching_into(&passes)?.is_none() {
+        // One pass finds what two do, so that it does not matter which token is found in which.
+        added.iter_mut().for_each(|token| token.matching.normalized = false);
+    } else {
+        check_normalized(list, &added, vocab, pipeline)?;
+        check_strip(list, &added)?;
+    }
     added.sort_unstable_by_key(|token| token.id);
     Ok(added)
 }
@@ -109,36 +119,73 @@ impl<'v, 'p, 'j> Ids<'v, 'p, 'j> {
     }
 }
 
-/// Refuses literals whose two passes are not the same as one.
+/// Refuses tokens whose normalised text could not be told from another's.
+fn check_normalized(
+    list: &Node<'_, '_>,
+    added: &[AddedToken],
+    vocab: &VocabJson<'_, '_>,
+    pipeline: &Pipeline,
+) -> Result<()> {
+    let mut seen: HashSet<String, RandomState> = HashSet::default();
+    for (token, item) in added.iter().zip(list.items()?).filter(|(token, _)| token.matching.normalized) {
+        let text = pipeline.normalized(&token.text)?;
+        let name = shown(&token.text);
+        if text.is_empty() {
+            return Err(item.refuse(format!("nothing is left of {name} when it is normalized")));
+        }
+        if text != token.text {
+            if byte_alphabet::is_ambiguous(&text) {
+                let text = shown(&text);
+                return Err(
+                    item.refuse(format!("{name} is normalized to {text}, which would be decoded as other bytes"))
+                );
+            }
+            if vocab.id(&token.text).is_some() || vocab.id_of_literal(&text).is_some() {
+                let message = format!("{name} is normalized to other text, but one of the two is an ordinary token");
+                return Err(item.refuse(message));
+            }
+        }
+        if !seen.insert(text) {
+            return Err(item.refuse(format!("{name} is normalized to the same text as another added token")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a token that takes the white space after it where another begins with white space: which has it?
+fn check_strip(list: &Node<'_, '_>, added: &[AddedToken]) -> Result<()> {
+    let begins = |token: &AddedToken| token.text.starts_with(char::is_whitespace);
+    if !added.iter().any(begins) {
+        return Ok(());
+    }
+    match added.iter().zip(list.items()?).find(|(token, _)| token.matching.rstrip) {
+        Some((token, item)) => {
+            let message = format!("{} takes the white space that another added token begins with", shown(&token.text));
+            Err(item.refuse(message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The first token of the second pass in which one of the first can begin.
 ///
 /// `tokenizers` first finds the tokens that are not `normalized`, and then the others in the rest. One pass for all,
 /// which takes the leftmost and of those the longest, finds the same unless it takes a token of the second kind where one
 /// of the first kind begins inside it. A token of the first kind that begins earlier, or is longer, wins in either case.
-fn check_passes(list: &Node<'_, '_>, passes: &[Vec<(usize, &str)>; 2]) -> Result<()> {
-    let [first, second] = passes;
-    if first.is_empty() || second.is_empty() {
-        return Ok(());
-    }
-    let Some((index, text)) = reaching_into(first, second)? else { return Ok(()) };
-    let message = format!(
-        "an added token that is not \"normalized\" can begin inside {}, which is; that is not modelled yet",
-        shown(text)
-    );
-    Err(list.items()?.nth(index).map_or_else(|| list.refuse(&message), |item| item.refuse(&message)))
-}
-
-/// The first of `texts` that contains one of `literals`, or of which some end is the beginning of one.
 ///
 /// # Complexity
 ///
 /// O(total bytes of both).
-fn reaching_into<'t>(literals: &[(usize, &str)], texts: &[(usize, &'t str)]) -> Result<Option<(usize, &'t str)>> {
+fn reaching_into<'t>([first, second]: &[Vec<&'t str>; 2]) -> Result<Option<&'t str>> {
+    if first.is_empty() || second.is_empty() {
+        return Ok(None);
+    }
     let automaton = NFA::builder()
         .match_kind(MatchKind::Standard)
-        .build(literals.iter().map(|(_, literal)| literal))
+        .build(first)
         .map_err(|error| Error::format("$.added_tokens", error))?;
     let start = automaton.start_state(Anchored::No).map_err(|error| Error::format("$.added_tokens", error))?;
-    Ok(texts.iter().copied().find(|(_, text)| {
+    Ok(second.iter().copied().find(|text| {
         let mut state = start;
         let contains = text.bytes().any(|byte| {
             state = automaton.next_state(Anchored::No, state, byte);
@@ -156,8 +203,7 @@ mod tests {
     use super::*;
 
     fn reaches(first: &[&str], second: &[&str]) -> bool {
-        let [first, second] = [first, second].map(|texts| texts.iter().copied().enumerate().collect::<Vec<_>>());
-        reaching_into(&first, &second).unwrap().is_some()
+        reaching_into(&[first.to_vec(), second.to_vec()]).unwrap().is_some()
     }
 
     #[test]

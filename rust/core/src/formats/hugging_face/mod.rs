@@ -4,9 +4,15 @@
 //! its JSON path: a tokenizer that loads gives the ids that `tokenizers` gives.
 
 mod added;
+mod normalizer;
+mod post_processor;
 mod pre_tokenizer;
 mod read;
 mod write;
+mod write_pipeline;
+
+use super::node::Fields;
+use crate::error::Result;
 
 pub use read::read;
 pub use write::write;
@@ -29,3 +35,23 @@ pub(super) const KEYS: [&str; 9] = [
     "decoder",
     "model",
 ];
+
+/// The options of a `ByteLevel` step that matter: `add_prefix_space` and `trim_offsets`.
+fn read_byte_level(fields: &Fields<'_, '_>) -> Result<[bool; 2]> {
+    fields.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
+    // `use_regex` alone has a default.
+    fields.get_some("use_regex").map_or(Ok(true), |value| value.boolean())?;
+    Ok([fields.require("add_prefix_space")?.boolean()?, fields.require("trim_offsets")?.boolean()?])
+}
+
+/// The `pattern` of a step as a regex, and its place.
+fn read_pattern(step: &Fields<'_, '_>) -> Result<(String, String)> {
+    let pattern = step.require("pattern")?;
+    let fields = pattern.fields()?;
+    fields.only(&["Regex", "String"])?;
+    match (fields.get("Regex"), fields.get("String")) {
+        (Some(regex), None) => Ok((regex.string()?.to_owned(), regex.location())),
+        (None, Some(literal)) => Ok((regex_syntax::escape(literal.string()?), literal.location())),
+        _ => Err(pattern.refuse("must have exactly one of Regex and String")),
+    }
+}

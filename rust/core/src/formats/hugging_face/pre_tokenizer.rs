@@ -1,134 +1,170 @@
 //! The `pre_tokenizer` of a `tokenizer.json`: a chain of splits that ends in `ByteLevel`.
 
-use super::super::node::{Fields, Node};
-use super::GPT2_REGEX;
+use super::super::node::Node;
+use super::{GPT2_REGEX, read_pattern};
 use crate::error::{Error, Result};
-use crate::pretokenize::Pretokenizer;
+use crate::pipeline::{Behavior, Splitter, Step};
+use crate::pretokenize::{Finder, Pretokenizer};
 
 /// The most splits in a chain; published files have at most four.
-const STAGES: usize = 64;
+const LINKS: usize = 64;
 
-/// One split, and where the file states it.
-struct Stage {
-    regex: String,
+/// One link of the chain, and where the file states it.
+struct Link {
     location: String,
-    /// Whether the file drops what the regex does not match. Then the regex must match everything.
-    drops_gaps: bool,
+    kind: Kind,
 }
 
-/// Reads a `pre_tokenizer`.
+enum Kind {
+    /// Matches and what lies between are pieces: what a [`Pretokenizer`] does.
+    Regex(String),
+    /// Anything else.
+    Step(Step),
+}
+
+/// Reads a `pre_tokenizer`: the steps that come first, and the splits after them.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) naming the step that is not modelled, or whose regex is not.
-pub(super) fn read(node: &Node<'_, '_>) -> Result<Pretokenizer> {
-    if node.is_null() {
+pub(super) fn read(node: &Node<'_, '_>) -> Result<(Vec<Step>, Pretokenizer)> {
+    let mut chain = Chain { links: Vec::new(), is_bytes: false };
+    if !node.is_null() {
+        chain.push(node)?;
+    }
+    if !chain.is_bytes {
         let message = "without a ByteLevel pre-tokenizer the model sees characters, not bytes; that is not modelled";
         return Err(node.refuse(message));
     }
-    let mut stages = Vec::new();
-    let fields = node.fields()?;
-    if fields.require("type")?.string()? != "Sequence" {
-        read_byte_level(node, &mut stages)?;
-        return build(stages);
-    }
-    fields.only(&["type", "pretokenizers"])?;
-    let list = fields.require("pretokenizers")?;
-    let mut steps = list.items()?;
-    if steps.len() > STAGES {
-        return Err(list.refuse(format!("{} steps are more than the limit of {STAGES}", steps.len())));
-    }
-    let last = steps.len().saturating_sub(1);
-    for step in steps.by_ref().take(last) {
-        read_split(&step, &mut stages)?;
-    }
-    match steps.next() {
-        Some(step) => read_byte_level(&step, &mut stages)?,
-        None => return Err(list.refuse("without a ByteLevel pre-tokenizer the model sees characters, not bytes")),
-    }
-    build(stages)
+    build(chain.links)
 }
 
-fn read_byte_level(step: &Node<'_, '_>, stages: &mut Vec<Stage>) -> Result<()> {
-    let fields = step.fields()?;
-    let kind = fields.require("type")?.string()?;
-    if kind != "ByteLevel" {
-        let message =
-            format!("the last step must be ByteLevel, not {kind:?}: else the model sees characters, not bytes");
-        return Err(step.refuse(message));
+struct Chain {
+    links: Vec<Link>,
+    /// Whether `ByteLevel` has been: what comes after it would see the byte alphabet.
+    is_bytes: bool,
+}
+
+impl Chain {
+    fn push(&mut self, node: &Node<'_, '_>) -> Result<()> {
+        let fields = node.fields()?;
+        let kind = fields.require("type")?.string()?;
+        if kind == "Sequence" {
+            fields.only(&["type", "pretokenizers"])?;
+            return fields.require("pretokenizers")?.items()?.try_for_each(|item| self.push(&item));
+        }
+        if self.is_bytes {
+            return Err(node.refuse("ByteLevel must be the last step; what comes after it would see other characters"));
+        }
+        if self.links.len() >= LINKS {
+            return Err(node.refuse(format!("more than {LINKS} steps")));
+        }
+        let location = node.location();
+        let mut add = |kind| self.links.push(Link { location: location.clone(), kind });
+        let split = |splitter, behavior, invert| Kind::Step(Step::Split { splitter, behavior, invert });
+        match kind {
+            "ByteLevel" => {
+                let [add_prefix_space, _] = super::read_byte_level(&fields)?;
+                let use_regex = fields.get("use_regex").map_or(Ok(true), |value| value.boolean())?;
+                if add_prefix_space {
+                    add(Kind::Step(Step::PrefixSpace));
+                }
+                if use_regex {
+                    add(Kind::Regex(GPT2_REGEX.to_owned()));
+                }
+                self.is_bytes = true;
+            }
+            "Split" => self.push_split(node)?,
+            "Digits" => {
+                fields.only(&["type", "individual_digits"])?;
+                let each = fields.require("individual_digits")?.boolean()?;
+                add(Kind::Regex(if each { r"\p{N}" } else { r"\p{N}+" }.to_owned()));
+            }
+            "Punctuation" => {
+                fields.only(&["type", "behavior"])?;
+                let behavior = fields.get("behavior").map_or(Ok(Behavior::Isolated), |node| read_behavior(&node))?;
+                add(split(Splitter::Punctuation, behavior, false));
+            }
+            "Whitespace" => {
+                fields.only(&["type"])?;
+                add(split(Splitter::Words, Behavior::Removed, true));
+            }
+            "WhitespaceSplit" => {
+                fields.only(&["type"])?;
+                add(split(Splitter::Whitespace, Behavior::Removed, false));
+            }
+            "BertPreTokenizer" => {
+                fields.only(&["type"])?;
+                add(split(Splitter::Whitespace, Behavior::Removed, false));
+                add(split(Splitter::Punctuation, Behavior::Isolated, false));
+            }
+            "Metaspace" => {
+                let message = "Metaspace before ByteLevel is not modelled: its marks would be three bytes each";
+                return Err(node.refuse(message));
+            }
+            other => return Err(node.refuse(format!("the pre-tokenizer {other:?} is not modelled"))),
+        }
+        Ok(())
     }
-    fields.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
-    let prefix = fields.require("add_prefix_space")?;
-    if prefix.boolean()? {
-        return Err(prefix.refuse("not modelled: it would put a space before the text; must be false"));
+
+    fn push_split(&mut self, node: &Node<'_, '_>) -> Result<()> {
+        let fields = node.fields()?;
+        fields.only(&["type", "pattern", "behavior", "invert"])?;
+        let (regex, location) = read_pattern(&fields)?;
+        let behavior = read_behavior(&fields.require("behavior")?)?;
+        let invert = fields.require("invert")?.boolean()?;
+        // Isolated keeps matches and what lies between them as pieces, so exchanging the two changes nothing; and the
+        // regexes of presets match every text from end to end, so that there is nothing between.
+        let is_plain = match behavior {
+            Behavior::Isolated => true,
+            Behavior::Removed => {
+                invert && Pretokenizer::from_hugging_face(&[regex.clone()]).is_ok_and(|split| split.preset().is_some())
+            }
+            _ => false,
+        };
+        let kind = if is_plain {
+            Kind::Regex(regex)
+        } else {
+            Kind::Step(Step::Split { splitter: Splitter::Regex(finder(&regex, &location)?), behavior, invert })
+        };
+        self.links.push(Link { location, kind });
+        Ok(())
     }
-    fields.require("trim_offsets")?.boolean()?;
-    let use_regex = match fields.get("use_regex") {
-        Some(value) => value.boolean()?,
-        None => true,
+}
+
+fn finder(regex: &str, location: &str) -> Result<Finder> {
+    Finder::from_hugging_face(regex).map_err(|error| Error::format(location, error))
+}
+
+fn read_behavior(node: &Node<'_, '_>) -> Result<Behavior> {
+    let name = node.string()?;
+    let known = Behavior::NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, behavior)| *behavior).ok_or_else(|| node.refuse(format!("the behavior {name:?} is not known")))
+}
+
+fn build(mut links: Vec<Link>) -> Result<(Vec<Step>, Pretokenizer)> {
+    let n_steps = links.iter().rposition(|link| matches!(link.kind, Kind::Step(_))).map_or(0, |last| last + 1);
+    let splits = links.split_off(n_steps);
+    let isolated = |regex: String, location: &str| {
+        let splitter = Splitter::Regex(finder(&regex, location)?);
+        Ok(Step::Split { splitter, behavior: Behavior::Isolated, invert: false })
     };
-    if use_regex {
-        stages.push(Stage { regex: GPT2_REGEX.to_owned(), location: step.location(), drops_gaps: false });
-    }
-    Ok(())
-}
-
-fn read_split(step: &Node<'_, '_>, stages: &mut Vec<Stage>) -> Result<()> {
-    let fields = step.fields()?;
-    match fields.require("type")?.string()? {
-        "Split" => {}
-        "ByteLevel" => {
-            return Err(step.refuse("ByteLevel must be the last step; splits after it would see other characters"));
-        }
-        kind => {
-            return Err(
-                step.refuse(format!("the pre-tokenizer {kind:?} is not modelled yet, only Split and ByteLevel"))
-            );
-        }
-    }
-    fields.only(&["type", "pattern", "behavior", "invert"])?;
-    let (regex, location) = read_pattern(&fields)?;
-    let behavior = fields.require("behavior")?;
-    let invert = fields.require("invert")?.boolean()?;
-    // Isolated keeps matches and what lies between them as pieces, so exchanging the two changes nothing.
-    let drops_gaps = match behavior.string()? {
-        "Isolated" => false,
-        "Removed" if invert => true,
-        "Removed" => {
-            return Err(behavior.refuse("the text that the pattern matches would be dropped; that is not modelled"));
-        }
-        other => return Err(behavior.refuse(format!("the behavior {other:?} is not modelled yet, only \"Isolated\""))),
+    let step = |Link { location, kind }| match kind {
+        Kind::Regex(regex) => isolated(regex, &location),
+        Kind::Step(step) => Ok(step),
     };
-    stages.push(Stage { regex, location, drops_gaps });
-    Ok(())
-}
-
-fn read_pattern(split: &Fields<'_, '_>) -> Result<(String, String)> {
-    let pattern = split.require("pattern")?;
-    let fields = pattern.fields()?;
-    fields.only(&["Regex", "String"])?;
-    match (fields.get("Regex"), fields.get("String")) {
-        (Some(regex), None) => Ok((regex.string()?.to_owned(), regex.location())),
-        (None, Some(literal)) => Ok((regex_syntax::escape(literal.string()?), literal.location())),
-        _ => Err(pattern.refuse("must have exactly one of Regex and String")),
-    }
-}
-
-fn build(stages: Vec<Stage>) -> Result<Pretokenizer> {
-    let alone = |stage: &Stage| Pretokenizer::from_hugging_face(std::slice::from_ref(&stage.regex));
-    for stage in stages.iter().filter(|stage| stage.drops_gaps) {
-        // The regexes of presets match every text from end to end.
-        if alone(stage).map_err(|error| Error::format(&stage.location, error))?.preset().is_none() {
-            let message = "text that the pattern does not match would be dropped; \
-                           that is modelled only for patterns that are known to match everything";
-            return Err(Error::format(&stage.location, message));
-        }
-    }
-    let regexes: Vec<String> = stages.iter().map(|stage| stage.regex.clone()).collect();
-    Pretokenizer::from_hugging_face(&regexes).map_err(|error| {
+    let steps = links.into_iter().map(step).collect::<Result<_>>()?;
+    let regexes: Vec<String> = splits.iter().map(|link| regex_of(&link.kind)).collect();
+    let pretokenizer = Pretokenizer::from_hugging_face(&regexes).map_err(|error| {
         // The error does not say which stage it is in; a chain may be known as a whole, so they were not tried alone.
-        let faulty = stages.iter().find_map(|stage| alone(stage).err().map(|error| (stage.location.as_str(), error)));
+        let alone = |link: &Link| Pretokenizer::from_hugging_face(&[regex_of(&link.kind)]).err();
+        let faulty = splits.iter().find_map(|link| alone(link).map(|error| (link.location.as_str(), error)));
         let (location, error) = faulty.unwrap_or(("$.pre_tokenizer", error));
         Error::format(location, error)
-    })
+    })?;
+    Ok((steps, pretokenizer))
+}
+
+fn regex_of(kind: &Kind) -> String {
+    if let Kind::Regex(regex) = kind { regex.clone() } else { String::new() }
 }

@@ -3,7 +3,7 @@
 use super::super::json::{parse, shown};
 use super::super::node::{Fields, Node};
 use super::super::vocab_json::VocabJson;
-use super::{KEYS, VERSION, added, pre_tokenizer};
+use super::{KEYS, VERSION, added, normalizer, post_processor, pre_tokenizer};
 use crate::definition::{Definition, MergeRule};
 use crate::error::Result;
 use crate::pipeline::Pipeline;
@@ -42,10 +42,11 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
             return Err(set.refuse("not modelled: every text is encoded whole and alone; must be null"));
         }
     }
-    check_normalizer(&file)?;
-    check_byte_level(&file, "post_processor", "processors")?;
-    check_byte_level(&file, "decoder", "decoders")?;
-    let pretokenizer = pre_tokenizer::read(&file.require("pre_tokenizer")?)?;
+    check_decoder(&file)?;
+    let normalizers = file.get("normalizer").map_or(Ok(Vec::new()), |node| normalizer::read(&node))?;
+    let post_processors = file.get("post_processor").map_or(Ok(Vec::new()), |node| post_processor::read(&node))?;
+    let (steps, pretokenizer) = pre_tokenizer::read(&file.require("pre_tokenizer")?)?;
+    let pipeline = Pipeline { normalizers, steps, post_processors };
 
     let model = file.require("model")?.fields()?;
     let whole_pretokens = check_model(&model)?;
@@ -53,7 +54,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     let mut vocab = VocabJson::read(vocab)?;
     read_merges(&model.require("merges")?, &mut vocab)?;
     let added_tokens = match file.get("added_tokens") {
-        Some(list) => added::read(&list, &vocab)?,
+        Some(list) => added::read(&list, &vocab, &pipeline)?,
         None => Vec::new(),
     };
     let parts = vocab.finish(&added_tokens)?;
@@ -69,61 +70,37 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     })
 }
 
-/// A normaliser changes the text before it is split; only the empty one is modelled.
-fn check_normalizer(file: &Fields<'_, '_>) -> Result<()> {
-    let Some(normalizer) = file.get_some("normalizer") else { return Ok(()) };
-    let fields = normalizer.fields()?;
-    let kind = fields.require("type")?.string()?;
-    if kind != "Sequence" {
-        let message = format!("the normalizer {kind:?} is not modelled yet; it would change the text before the split");
-        return Err(normalizer.refuse(message));
-    }
-    fields.only(&["type", "normalizers"])?;
-    let list = fields.require("normalizers")?;
-    match list.items()?.next() {
-        Some(first) => {
-            Err(first.refuse("normalizers are not modelled yet; one would change the text before the split"))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Post-processors and decoders: `ByteLevel` alone or as the only one of a `Sequence`, or nothing.
-///
-/// A `ByteLevel` post-processor only moves offsets. A `ByteLevel` decoder has options but uses none.
-fn check_byte_level(file: &Fields<'_, '_>, key: &str, list: &str) -> Result<()> {
-    let Some(step) = file.get_some(key) else { return Ok(()) };
-    let fields = step.fields()?;
+/// A decoder: `ByteLevel`, which has options but uses none, or nothing, or a sequence of the first.
+fn check_decoder(file: &Fields<'_, '_>) -> Result<()> {
+    let Some(decoder) = file.get_some("decoder") else { return Ok(()) };
+    let fields = decoder.fields()?;
     if fields.require("type")?.string()? != "Sequence" {
-        return check_byte_level_step(&step, key);
+        return check_byte_level(&decoder);
     }
-    fields.only(&["type", list])?;
-    let list = fields.require(list)?;
-    let items = list.items()?;
-    if items.len() != 1 {
-        return Err(list.refuse(format!("a sequence other than one ByteLevel is not modelled as a {key}")));
+    fields.only(&["type", "decoders"])?;
+    let list = fields.require("decoders")?;
+    let mut items = list.items()?;
+    match items.next() {
+        Some(first) => check_byte_level(&first)?,
+        None => return Err(list.refuse("an empty sequence is not modelled as a decoder")),
     }
-    for item in items {
-        check_byte_level_step(&item, key)?;
-    }
-    Ok(())
+    // What ByteLevel gives is one text, which Fuse leaves as it is.
+    items.try_for_each(|item| {
+        let fields = item.fields()?;
+        match fields.require("type")?.string()? {
+            "Fuse" => fields.only(&["type"]),
+            kind => Err(item.refuse(format!("the decoder {kind:?} after ByteLevel is not modelled, only \"Fuse\""))),
+        }
+    })
 }
 
-fn check_byte_level_step(step: &Node<'_, '_>, key: &str) -> Result<()> {
+fn check_byte_level(step: &Node<'_, '_>) -> Result<()> {
     let fields = step.fields()?;
     let kind = fields.require("type")?.string()?;
     if kind != "ByteLevel" {
-        let why = if key == "decoder" { "it would decode to other bytes" } else { "it would add or change ids" };
-        return Err(step.refuse(format!("the {key} {kind:?} is not modelled yet; {why}")));
+        return Err(step.refuse(format!("the decoder {kind:?} is not modelled; it would decode to other bytes")));
     }
-    fields.only(&["type", "add_prefix_space", "trim_offsets", "use_regex"])?;
-    for (key, value) in fields.iter().filter(|(key, _)| *key != "type") {
-        // `use_regex` alone has a default.
-        if key != "use_regex" || !value.is_null() {
-            value.boolean()?;
-        }
-    }
-    Ok(())
+    super::read_byte_level(&fields).map(|_| ())
 }
 
 /// Checks every option of the model, and gives `ignore_merges`.

@@ -2,8 +2,8 @@
 
 use super::super::json::quoted;
 use super::super::vocab_json::Spelt;
-use super::{GPT2_REGEX, VERSION};
-use crate::definition::{AddedToken, Definition, MergeRule};
+use super::{VERSION, write_pipeline};
+use crate::definition::{AddedToken, Definition, Matching, MergeRule};
 use crate::error::{Error, Result};
 
 /// Writes a definition as the text of a `tokenizer.json` that `tokenizers` reads with the same ids.
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 ///
 /// O(size of the file), and sorting the tokens by id.
 pub fn write(definition: &Definition) -> Result<String> {
-    let Definition { pretokenizer, tokens, merges, whole_pretokens, added_tokens, .. } = definition;
+    let Definition { pretokenizer, tokens, merges, whole_pretokens, added_tokens, pipeline, .. } = definition;
     let MergeRule::List(merges) = merges else {
         return Err(Error::internal("only a definition with listed merges can be written as a tokenizer.json"));
     };
@@ -33,16 +33,17 @@ pub fn write(definition: &Definition) -> Result<String> {
     let vocab = spelt.object(if keeps_ids(&spelt, &added) { &[] } else { &added });
     let merges = spelt.merges().map(|merge| merge.map(|(left, right)| format!("[{},{}]", quoted(left), quoted(right))));
     let merges = merges.collect::<Result<Vec<String>>>()?.join(",");
-    let (pre_tokenizer, added) = (pre_tokenizer(&stages), added_list(&added));
+    let (pre_tokenizer, added) = (write_pipeline::pre_tokenizer(&pipeline.steps, &stages)?, added_list(&added));
+    let normalizer = write_pipeline::normalizer(&pipeline.normalizers);
+    let post_processor = write_pipeline::post_processor(&pipeline.post_processors);
     Ok(format!(
-        r#"{{"version":"{VERSION}","truncation":null,"padding":null,"added_tokens":[{added}],"normalizer":null,"#
-    ) + &format!(r#""pre_tokenizer":{pre_tokenizer},"post_processor":{POST_PROCESSOR},"decoder":{DECODER},"#)
+        r#"{{"version":"{VERSION}","truncation":null,"padding":null,"added_tokens":[{added}],"normalizer":{normalizer},"#
+    ) + &format!(r#""pre_tokenizer":{pre_tokenizer},"post_processor":{post_processor},"decoder":{DECODER},"#)
         + r#""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
         + r#""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"#
         + &format!(r#""ignore_merges":{whole_pretokens},"vocab":{vocab},"merges":[{merges}]}}}}"#))
 }
 
-const POST_PROCESSOR: &str = r#"{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true}"#;
 const DECODER: &str = r#"{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"#;
 
 /// Whether `tokenizers` numbers the added tokens as we do if they are not in the vocabulary.
@@ -58,26 +59,10 @@ fn added_list(added: &[AddedToken]) -> String {
     list.join(",")
 }
 
-fn added_token(AddedToken { text, id, special, .. }: &AddedToken) -> String {
-    format!(r#"{{"id":{id},"content":{},"single_word":false,"lstrip":false,"rstrip":false,"#, quoted(text))
-        + &format!(r#""normalized":false,"special":{special}}}"#)
-}
-
-fn pre_tokenizer(stages: &[String]) -> String {
-    let byte_level = |use_regex: bool| {
-        format!(r#"{{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":{use_regex}}}"#)
-    };
-    if stages.is_empty() {
-        return byte_level(false);
-    }
-    if let [only] = stages
-        && only == GPT2_REGEX
-    {
-        return byte_level(true);
-    }
-    let split = |stage: &String| {
-        format!(r#"{{"type":"Split","pattern":{{"Regex":{}}},"behavior":"Isolated","invert":false}}"#, quoted(stage))
-    };
-    let steps: Vec<String> = stages.iter().map(split).chain([byte_level(false)]).collect();
-    format!(r#"{{"type":"Sequence","pretokenizers":[{}]}}"#, steps.join(","))
+fn added_token(AddedToken { text, id, special, matching }: &AddedToken) -> String {
+    let Matching { single_word, lstrip, rstrip, normalized } = matching;
+    format!(
+        r#"{{"id":{id},"content":{},"single_word":{single_word},"lstrip":{lstrip},"rstrip":{rstrip},"#,
+        quoted(text)
+    ) + &format!(r#""normalized":{normalized},"special":{special}}}"#)
 }
