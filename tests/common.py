@@ -8,6 +8,8 @@ import random
 import sysconfig
 from pathlib import Path
 
+import regex
+
 import bytepair
 
 EXAMPLES = int(os.environ.get("BYTEPAIR_EXAMPLES", "1000"))
@@ -64,3 +66,10 @@ def mixed_text(rng: random.Random, max_runs: int = 30) -> str:
         runs.append("".join(rng.choices(script, k=rng.randint(1, 6))))
         runs.append(rng.choice(["", " ", "", "'s", "'LL", "  ", "\n", "\r\n", "<|endoftext|>"]))
     return "".join(runs)
+
+
+@functools.cache
+def assigned_characters() -> list[str]:
+    """Every character of Unicode 16: the pinned `regex` has its tables."""
+    assigned = regex.compile(r"[^\p{Cn}\p{Cs}]")
+    return [chr(point) for point in range(0x110000) if assigned.fullmatch(chr(point))]

@@ -323,7 +323,7 @@ def setting(*path_and_value):
 JSON_CASES = {
     "unigram": (setting("model", "type", "Unigram"), "$.model.type"),
     "dropout": (setting("model", "dropout", 0.1), "$.model.dropout"),
-    "normalizer": (setting("normalizer", {"type": "NFC"}), "$.normalizer"),
+    "normalizer": (setting("normalizer", {"type": "Precompiled"}), "$.normalizer"),
     "unknown key": (setting("model", "surprise", 1), "$.model.surprise"),
     "unknown version": (setting("version", "99.0"), "$.version"),
     "truncation": (setting("truncation", {"max_length": 5}), "$.truncation"),
@@ -335,7 +335,7 @@ JSON_CASES = {
     "merge of three": (setting("model", "merges", 1, ["a", "b", "c"]), "$.model.merges[1]"),
     "word prefix": (setting("model", "continuing_subword_prefix", "##"), "$.model.continuing_subword_prefix"),
     "template": (setting("post_processor", {"type": "TemplateProcessing"}), "$.post_processor"),
-    "prefix space": (setting("pre_tokenizer", "add_prefix_space", True), "$.pre_tokenizer"),
+    "prefix space": (setting("pre_tokenizer", "add_prefix_space", "yes"), "$.pre_tokenizer.add_prefix_space"),
     "byte fallback decoder": (setting("decoder", {"type": "ByteFallback"}), "$.decoder"),
 }
 

@@ -6,13 +6,12 @@ import functools
 import random
 
 import pytest
-import regex
 from tokenizers import AddedToken, Regex, pre_tokenizers
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 import bytepair
 from bytepair import Tokenizer
-from common import BUILTIN, EXAMPLES, SEED, mixed_text, stdlib_texts, trained
+from common import BUILTIN, EXAMPLES, SEED, assigned_characters, mixed_text, stdlib_texts, trained
 from common import builtin as our_builtin
 from peers import (
     LLAMA3_PATTERN,
@@ -46,13 +45,6 @@ TIKTOKEN_PATTERNS = {
     "llama3": LLAMA3_PATTERN,
     "qwen2": QWEN2_PATTERN,
 }
-
-
-@functools.cache
-def assigned_characters() -> list[str]:
-    """Every character of Unicode 16: the pinned `regex` has its tables."""
-    assigned = regex.compile(r"[^\p{Cn}\p{Cs}]")
-    return [chr(point) for point in range(0x110000) if assigned.fullmatch(chr(point))]
 
 
 def mixed_texts(rng: random.Random, number: int) -> list[str]:

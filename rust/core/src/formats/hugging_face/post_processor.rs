@@ -88,7 +88,11 @@ fn read_template(fields: &Fields<'_, '_>) -> Result<PostProcessor> {
         tokens.push(TemplateToken { name: name.to_owned(), tokens: both });
     }
     tokens.sort_by(|a, b| a.name.cmp(&b.name));
-    let single = read_parts(&fields.require("single")?, &tokens, false)?;
+    let single_node = fields.require("single")?;
+    let single = read_parts(&single_node, &tokens, false)?;
+    if single.iter().filter(|part| matches!(part, TemplatePart::Sequence { .. })).count() != 1 {
+        return Err(single_node.refuse("must hold the text once: else its ids are not those of the text"));
+    }
     let pair = read_parts(&fields.require("pair")?, &tokens, true)?;
     Ok(PostProcessor::Template { single, pair, tokens })
 }

@@ -118,7 +118,9 @@ impl Chain {
         let is_plain = match behavior {
             Behavior::Isolated => true,
             Behavior::Removed => {
-                invert && Pretokenizer::from_hugging_face(&[regex.clone()]).is_ok_and(|split| split.preset().is_some())
+                invert
+                    && Pretokenizer::from_hugging_face(std::slice::from_ref(&regex))
+                        .is_ok_and(|split| split.preset().is_some())
             }
             _ => false,
         };

@@ -59,15 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition> {
     };
     let parts = vocab.finish(&added_tokens)?;
     let (tokens, merges) = (parts.tokens, MergeRule::List(parts.merges));
-    Ok(Definition {
-        name: None,
-        pretokenizer,
-        tokens,
-        merges,
-        whole_pretokens,
-        added_tokens,
-        pipeline: Pipeline::default(),
-    })
+    Ok(Definition { name: None, pretokenizer, tokens, merges, whole_pretokens, added_tokens, pipeline })
 }
 
 /// A decoder: `ByteLevel`, which has options but uses none, or nothing, or a sequence of the first.
