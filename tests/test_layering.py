@@ -27,6 +27,7 @@ RUST_MAY_USE = {
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
     "builtin": {"error", "definition", "formats"},
+    "open_end": {"ids", "error", "interrupt", "definition", "encode", "vocab", "tokenizer"},
     "tokenizer": {
         "ids",
         "error",
@@ -60,6 +61,7 @@ PYTHON_MAY_IMPORT = {
     "tokenizer": {"_arguments", "_arrays", "_core", "_corpus", "_files", "_load", "_report", "_types", "errors"},
     "__init__": {"_core", "_report", "errors", "tokenizer"},
     "__main__": {"cli"},
+    "tiktoken": {"_core", "_files", "tiktoken"},
     "cli": {"__init__", "_types", "cli"},
 }
 

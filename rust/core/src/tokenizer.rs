@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 use crate::decode;
-use crate::definition::{Definition, MergeRule};
+use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::encode::{Encoder, Scratch, ScratchPool, parallel};
 use crate::error::{Error, Result};
 use crate::formats::compact;
@@ -93,6 +93,21 @@ impl Tokenizer {
         let keeps_text = pipeline.keeps_text() && added.match_literally();
         let canonical_form = OnceLock::new();
         Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, keeps_text, canonical_form })
+    }
+
+    /// The same tokenizer, which finds more texts as special tokens, whose ids stand for other tokens already: they encode to
+    /// such an id, but no id decodes to them.
+    ///
+    /// tiktoken's `o200k_harmony` has one. No file can hold them, and they take no part in equality.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where one is empty, too long or there twice.
+    pub fn with_aliases(self, aliases: impl IntoIterator<Item = AddedToken>) -> Result<Self> {
+        let canonical_form = OnceLock::from(self.canonical_form()?.to_vec());
+        let tokens = self.added.tokens().iter().cloned().chain(aliases).collect();
+        let added = AddedTokens::new(tokens, HashMap::new())?;
+        Ok(Self { added, canonical_form, ..self })
     }
 
     /// The name it was given, such as `cl100k_base`.

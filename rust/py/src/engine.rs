@@ -16,7 +16,7 @@ use crate::errors::run;
 pub(crate) struct Engine(pub(crate) Arc<Tokenizer>);
 
 /// Any amount above the threshold: building a vocabulary always takes longer than releasing the GIL.
-const LONG: usize = usize::MAX;
+pub(crate) const LONG: usize = usize::MAX;
 
 fn build(py: Python<'_>, define: impl FnOnce() -> Result<Definition> + Send) -> PyResult<Engine> {
     run(py, LONG, || Ok(Engine(Arc::new(Tokenizer::new(define()?)?))))

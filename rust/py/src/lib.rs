@@ -4,6 +4,7 @@ mod convert;
 mod encoding;
 mod engine;
 mod errors;
+mod tiktoken;
 mod tokenizer;
 mod train;
 
@@ -27,6 +28,8 @@ mod _core {
     use crate::encoding::{spell, unspell};
     #[pymodule_export]
     use crate::engine::{Engine, sniff};
+    #[pymodule_export]
+    use crate::tiktoken::TiktokenCore;
     #[pymodule_export]
     use crate::tokenizer::PyTokenizer;
     #[pymodule_export]

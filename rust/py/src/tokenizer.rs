@@ -24,7 +24,7 @@ pub(crate) struct PyTokenizer {
 
 /// The ways to lay out ids in a buffer, by the name NumPy gives them.
 #[derive(Clone, Copy)]
-enum Dtype {
+pub(crate) enum Dtype {
     U16,
     U32,
     I32,
@@ -50,7 +50,7 @@ impl Dtype {
         Ok(dtype)
     }
 
-    fn buffer<'py>(self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyByteArray>> {
+    pub(crate) fn buffer<'py>(self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyByteArray>> {
         match self {
             Self::U16 => fill(py, ids, |id| u16::try_from(id).unwrap_or(u16::MAX).to_ne_bytes()),
             Self::U32 => fill(py, ids, u32::to_ne_bytes),
@@ -138,7 +138,7 @@ impl PyTokenizer {
         batch.map_err(|(index, error)| convert::noted(texts.py(), to_python(&error), index))
     }
 
-    fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
+    pub(crate) fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
         // Short ones need no asking: what is left then is too little for Python itself.
         if ids.len() > 1 << 12 {
             check_room(ids.len() * size_of::<usize>(), "the list of ids")?;
@@ -183,7 +183,7 @@ pub(crate) fn threads(num_threads: Option<usize>) -> PyResult<Option<NonZero<usi
 #[pymethods]
 impl PyTokenizer {
     #[new]
-    fn new(engine: &Engine) -> Self {
+    pub(crate) fn new(engine: &Engine) -> Self {
         Self { tokenizer: Arc::clone(&engine.0), pool: ScratchPool::default(), ints: Mutex::default() }
     }
 

@@ -220,6 +220,24 @@ impl Pretokenizer {
         if ends.is_empty() { ControlFlow::Continue(()) } else { visit(start, &ends) }
     }
 
+    /// [`split_str`](Self::split_str), telling of each pretoken whether the pattern matched it, or it is a stretch that no
+    /// match covers. Presets match every text; of a chain, every pretoken counts as matched.
+    ///
+    /// # Complexity
+    ///
+    /// As [`split`](Self::split).
+    pub fn split_marked<'t, B>(
+        &self,
+        text: &'t str,
+        mut visit: impl FnMut(&'t str, bool) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        match self.0.stages.as_slice() {
+            [Stage::Pattern(pattern)] => pattern.split(text, &mut visit),
+            [stage] => stage.split(text, &mut |pretoken| visit(pretoken, true)),
+            stages => split_stages(stages, text, &mut |pretoken| visit(pretoken, true)),
+        }
+    }
+
     /// The last position in `text` where it can be cut with the same pretokens on either side, if one is proven.
     ///
     /// For a preset of the scanner, this is after a line feed that follows a character other than whitespace and precedes an
@@ -298,7 +316,7 @@ impl Stage {
     ) -> ControlFlow<B> {
         match self {
             Self::Rules(preset) => scan::split(preset.rules, text, visit),
-            Self::Pattern(pattern) => pattern.split(text, visit),
+            Self::Pattern(pattern) => pattern.split(text, &mut |pretoken, _| visit(pretoken)),
         }
     }
 }

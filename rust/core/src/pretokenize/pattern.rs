@@ -20,7 +20,8 @@ impl Pattern {
         Ok(Self(Matcher::new(&Parsed::new(regex)?.parts()?)?))
     }
 
-    /// Calls `visit` with each match and with each maximal stretch that no match covers, in order.
+    /// Calls `visit` with each match and with each maximal stretch that no match covers, in order, and with whether it is a
+    /// match.
     ///
     /// # Complexity
     ///
@@ -28,17 +29,17 @@ impl Pattern {
     pub(super) fn split<'t, B>(
         &self,
         text: &'t str,
-        visit: &mut (impl FnMut(&'t str) -> ControlFlow<B> + ?Sized),
+        visit: &mut (impl FnMut(&'t str, bool) -> ControlFlow<B> + ?Sized),
     ) -> ControlFlow<B> {
         let mut search = Search::new(&self.0, text);
         let mut end = 0;
         while let Some(found) = search.next(end) {
             if end < found.start {
-                visit(&text[end..found.start])?;
+                visit(&text[end..found.start], false)?;
             }
             end = found.end;
-            visit(&text[found])?;
+            visit(&text[found], true)?;
         }
-        if end < text.len() { visit(&text[end..]) } else { ControlFlow::Continue(()) }
+        if end < text.len() { visit(&text[end..], false) } else { ControlFlow::Continue(()) }
     }
 }
