@@ -55,6 +55,12 @@ def test_readme_examples():
     assert run_examples("\n".join(blocks), "README.md") >= 5
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("migrating-*.md")), ids=lambda path: path.name)
+def test_migration_examples(path: Path):
+    blocks = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+    assert run_examples("\n".join(blocks), path.name) >= 3
+
+
 def test_the_readme_holds_no_placeholders():
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", prose) == []
