@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bytepair import Tokenizer
-from common import builtin
+from common import builtin, trained
 
 
 def bytepair(*arguments: object, stdin: bytes = b"", code: int = 0, cwd=None) -> str:
@@ -85,6 +86,51 @@ def test_inspect(corpus):
     figures = json.loads(bytepair("inspect", "o200k_base", "--json"))
     assert figures["vocab_size"] == 200_000
     assert json.loads(bytepair("inspect", "gpt2", "--json", "--id", "995"))["id"] == 995
+
+
+def test_compare(corpus):
+    files = corpus / "*.txt"
+    same = shell("bytepair compare gpt2 r50k_base '*.txt'", corpus)
+    assert same.endswith("all ids are equal\n")
+    assert max(map(len, same.splitlines())) <= 80
+    figures = json.loads(bytepair("compare", "--json", "gpt2", "gpt2", stdin=b"low"))
+    assert figures["equal"]
+    assert figures["files"] == [
+        {"file": "-", "bytes": 3, "tokens": [1, 1], "first_mismatch": None, "first_token_mismatch": None}
+    ]
+    done = run_compare("cl100k_base", "o200k_base", stdin="日本 low\n 東京都の newest".encode())
+    assert done.returncode == 1
+    assert "first other id: -\n  line 1, byte 0, char 0" in done.stdout
+    assert "first other token: -\n  line 1, byte 0, char 0" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    found = json.loads(run_compare("--json", "cl100k_base", "o200k_base", files).stdout)
+    assert not found["equal"]
+    for row in found["files"]:
+        text, mismatch = Path(row["file"]).read_text(), row["first_mismatch"]
+        a, b = (builtin(name).encode(text) for name in ("cl100k_base", "o200k_base"))
+        assert row["tokens"] == [len(a), len(b)]
+        assert mismatch["token"] == next(i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+        assert builtin("cl100k_base").decode_bytes(a[: mismatch["token"]]) == text.encode()[: mismatch["byte_offset"]]
+
+
+def test_compare_with_peers(corpus):
+    trained().save(corpus / "tokenizer.json")
+    assert "equal" in bytepair(
+        "compare", corpus / "tokenizer.json", f"tokenizers:{corpus / 'tokenizer.json'}", corpus / "a.txt"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["gpt2", "gpt3"], ["gpt2", "tokenizers:none.json"], ["gpt2", "gpt2", "no such"], ["gpt2"]]
+)
+def test_compare_has_a_code_for_wrong_arguments(arguments, tmp_path):
+    assert "Traceback" not in bytepair("compare", *arguments, code=2, cwd=tmp_path)
+
+
+def run_compare(*arguments, stdin=b""):
+    command = [sys.executable, "-m", "bytepair", "compare", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize(

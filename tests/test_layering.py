@@ -62,7 +62,7 @@ PYTHON_MAY_IMPORT = {
     "__init__": {"_core", "_report", "errors", "tokenizer"},
     "__main__": {"cli"},
     "tiktoken": {"_core", "_files", "tiktoken"},
-    "cli": {"__init__", "_types", "cli"},
+    "cli": {"_core", "__init__", "_types", "cli"},
 }
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import bytepair
-from bytepair.cli import convert, count, decode, encode, inspect, tour, train
+from bytepair.cli import compare, convert, count, decode, encode, inspect, tour, train
 
 __all__ = ["main"]
 
@@ -22,6 +22,7 @@ _VERBS = {
     "decode": decode,
     "count": count,
     "inspect": inspect,
+    "compare": compare,
     "convert": convert,
     "tour": tour,
 }
