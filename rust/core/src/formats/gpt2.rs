@@ -182,7 +182,7 @@ fn content<'j>(fields: &Fields<'_, 'j>) -> Result<&'j str> {
 /// # Errors
 ///
 /// [`ErrorKind::Format`](crate::ErrorKind::Format) where the files cannot express the definition: it splits in another
-/// way, looks up whole pretokens, changes text besides, or has an added token that is not just special or reads as other
+/// way, looks up whole pretokens, changes text besides, or has an added token that is not special or reads as other
 /// bytes; or one of its merges looks like the version line. [`ErrorKind::Internal`](crate::ErrorKind::Internal) where its
 /// merges are not listed, as [`Tokenizer::definition`](crate::Tokenizer::definition) lists them.
 ///
@@ -190,7 +190,7 @@ fn content<'j>(fields: &Fields<'_, 'j>) -> Result<&'j str> {
 ///
 /// O(size of the files), and sorting the tokens by id.
 pub fn write(definition: &Definition) -> Result<Files> {
-    let Definition { pretokenizer, tokens, merges, whole_pretokens, added_tokens, pipeline, .. } = definition;
+    let Definition { pretokenizer, tokens, merges, whole_pretokens, added_tokens, .. } = definition;
     if pretokenizer.preset() != Some("gpt2") {
         let message = "the format means the pattern of GPT-2, and this tokenizer has another; save a tokenizer.json";
         return Err(Error::format(VOCAB, message));
@@ -206,13 +206,8 @@ pub fn write(definition: &Definition) -> Result<Files> {
         let message = "the format cannot say that whole pretokens are looked up; save a tokenizer.json";
         return Err(Error::format(VOCAB, message));
     }
-    if *pipeline != Pipeline::default() {
-        let message = "the format cannot say what is done to a text besides splitting it; save a tokenizer.json";
-        return Err(Error::format(VOCAB, message));
-    }
-    let is_more = |token: &&AddedToken| !token.special || token.matching != Matching::default();
-    if let Some(token) = added_tokens.iter().find(is_more) {
-        let message = format!("the format cannot hold {}, an added token that is not just special", shown(&token.text));
+    if let Some(token) = added_tokens.iter().find(|token| !token.special) {
+        let message = format!("the format cannot hold {}, an added token that is not special", shown(&token.text));
         return Err(Error::format(SPECIAL_TOKENS_MAP, message));
     }
     let spelt = Spelt::new(tokens, merges, added_tokens)?;

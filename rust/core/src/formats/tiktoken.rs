@@ -10,10 +10,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::limits;
-use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
+use crate::definition::{AddedToken, Definition, MAX_TOKEN_BYTES, MergeRule};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::pipeline::Pipeline;
 use crate::vocab::canonical::normalise;
 use crate::vocab::{MergeTable, MissingBytes, Vocabulary, missing};
 
@@ -175,15 +174,10 @@ pub fn write(definition: &Definition) -> Result<String> {
         let message = format!("a rank file must hold every byte, and this vocabulary lacks 0x{byte:02X}");
         return Err(Error::format("tokens", format!("{message}; save a tokenizer.json")));
     }
-    let is_more = |token: &&AddedToken| !token.special || token.matching != Matching::default();
-    if let Some(AddedToken { text, .. }) = definition.added_tokens.iter().find(is_more) {
-        let shown = shown(text.as_bytes());
-        let message = format!("{shown} is more than a special token, which is all that a reader can be told");
+    if let Some(AddedToken { text, .. }) = definition.added_tokens.iter().find(|token| !token.special) {
+        let message =
+            format!("a reader cannot be told of {}, an added token that is not special", shown(text.as_bytes()));
         return Err(Error::format("added_tokens", format!("{message}; save a tokenizer.json")));
-    }
-    if definition.pipeline != Pipeline::default() {
-        let message = "a rank file cannot hold what is done to a text besides splitting it; save a tokenizer.json";
-        return Err(Error::format("pipeline", message));
     }
     let by_rank = normalise(&vocabulary, &MergeRule::ByRank)?.table;
     let own = normalise(&vocabulary, &definition.merges)?.table;
