@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -81,11 +82,45 @@ def test_inspect(corpus):
     assert "<|endoftext|>" in shown
     token = bytepair("inspect", "gpt2", "--token", " world")
     assert token.startswith("id 995:")
-    assert token.splitlines()[-1].endswith("=  world")
+    assert " =  world\nas a tree\n" in token
     assert bytepair("inspect", "gpt2", "--id", "995") == token
     figures = json.loads(bytepair("inspect", "o200k_base", "--json"))
     assert figures["vocab_size"] == 200_000
     assert json.loads(bytepair("inspect", "gpt2", "--json", "--id", "995"))["id"] == 995
+
+
+def test_inspect_shows_a_derivation_as_a_tree():
+    shown = bytepair("inspect", "gpt2", "--token", "world")
+    tree = shown.partition("as a tree\n")[2].splitlines()
+    assert tree[0] == "  world"
+    # The leaves are the bytes, and each line but the root hangs on one before it.
+    leaves = [line.lstrip("│├└ ") for line in tree]
+    assert "".join(leaf for leaf in leaves if len(leaf) == 1) == "world"
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_inspect_on_files(corpus):
+    (corpus / "empty.txt").touch()
+    shown = bytepair("inspect", "gpt2", corpus / "a.txt", corpus / "empty.txt").splitlines()
+    assert shown[0].split() == ["tokens", "words", "tokens/word", "bytes/token"]
+    rows = json.loads(bytepair("inspect", "--json", "gpt2", corpus / "*.txt"))["files"]
+    text = (corpus / "a.txt").read_text()
+    n_tokens = builtin("gpt2").count(text)
+    assert rows[0]["fertility"] == n_tokens / len(text.split())
+    assert rows[0]["bytes_per_token"] == len(text) / n_tokens
+    assert rows[-1]["file"] == "total"
+    assert rows[-1]["tokens"] == sum(row["tokens"] for row in rows[:-1])
+
+
+def test_inspect_names_unreachable_tokens(corpus):
+    ranks = "".join(f"{base64.b64encode(bytes([byte])).decode()} {byte}\n" for byte in range(256))
+    (corpus / "t.tiktoken").write_text(ranks + f"{base64.b64encode(b'abc').decode()} 256\n")
+    Tokenizer.from_tiktoken(corpus / "t.tiktoken", pattern="gpt2").save(corpus / "t.json")
+    shown = bytepair("inspect", corpus / "t.json")
+    assert "unreachable tokens 1\n         256  abc\n" in shown
+    assert json.loads(bytepair("inspect", corpus / "t.json", "--json"))["unreachable_tokens"] == ["abc"]
+    assert "no merges lead to it" in bytepair("inspect", corpus / "t.json", "--token", "abc")
+    assert not json.loads(bytepair("inspect", corpus / "t.json", "--json", "--id", 256))["reachable"]
 
 
 def test_compare(corpus):
