@@ -318,3 +318,23 @@ fn every_short_safe_cut_changes_nothing() {
     }
     println!("{cuts} cuts");
 }
+
+#[test]
+fn marked_pretokens_are_the_matches() {
+    let texts = ["", "ab, cd  1", "  ", "a b", "世ab世", "x1'll \n\n"];
+    for pattern in ["[a-z]+", r" ?[ab]+|\s+(?!\S)|1", "(?s:.)", "世+", r"\s+(?!\S)|\s+", "gpt2"] {
+        let pretokenizer = Pretokenizer::new(pattern).unwrap();
+        let regex = Regex::new(&pretokenizer.stages()[0]).unwrap();
+        for text in texts {
+            let (mut all, mut matched) = (Vec::new(), Vec::new());
+            let _ = pretokenizer.split_marked(text, |pretoken, is_match| {
+                all.push(pretoken);
+                matched.extend(is_match.then_some(pretoken));
+                ControlFlow::<()>::Continue(())
+            });
+            let expected: Vec<&str> = regex.find_iter(text).map(|found| found.unwrap().as_str()).collect();
+            assert_eq!(matched, expected, "{pattern} in {text:?}");
+            assert_eq!(all.concat(), text, "{pattern}");
+        }
+    }
+}
