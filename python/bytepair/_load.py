@@ -14,7 +14,7 @@ from bytepair.errors import FormatError, SpecialTokenError, VocabularyError
 if TYPE_CHECKING:
     from bytepair._types import Pattern
 
-__all__ = ["FOLDER_FILES", "gpt2", "load", "pretrained", "within"]
+__all__ = ["FOLDER_FILES", "fetch", "gpt2", "load", "pretrained", "within"]
 
 # SHA-256 of published rank files, so that `load` can tell their pattern and special tokens without guessing.
 _PUBLISHED_RANKS = {
@@ -110,12 +110,17 @@ def pretrained(name: str, revision: str | None, local_files_only: bool, token: s
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         message = f"there is no vocabulary {name!r}; {hint}built in are {', '.join(names)}"
         raise VocabularyError(f"{message}; one of the hub is named with its owner, as in 'owner/name'")
+    return load(fetch(name, revision, local_files_only, token))
+
+
+def fetch(name: str, revision: str | None, local_files_only: bool, token: str | bool | None) -> Path:
+    """Return the file, or the folder of files, that holds a tokenizer of the hub."""
     try:
         from bytepair import _hub
     except ModuleNotFoundError as error:
         message = f"the hub is reached with the package {error.name}: pip install 'bytepair[hub]'"
         raise ModuleNotFoundError(message, name=error.name) from None
-    return load(_hub.fetch(name, revision, local_files_only, token))
+    return _hub.fetch(name, revision, local_files_only, token)
 
 
 def _check_gpt2_class(config: Path) -> None:
