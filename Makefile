@@ -43,7 +43,7 @@ test-python: build ## Tests of the package, with $(EXAMPLES) examples for each p
 
 test-parity: build ## Ids and merges against the peers and the definition on whole corpora: some minutes
 	cargo test --locked --release --package bytepair-core --test train_corpora -- --ignored --nocapture
-	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py tests/test_rank_files.py -v
+	BYTEPAIR_PARITY=full $(PY) -m pytest tests/test_parity_corpora.py tests/test_rank_files.py tests/test_huggingface_json.py -v
 
 $(MODELS)/.set-up: requirements-models.txt
 	$(PYTHON) -m venv $(MODELS)

@@ -59,7 +59,7 @@ PYTHON_MAY_IMPORT = {
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
     "tokenizer": {"_arguments", "_arrays", "_core", "_corpus", "_files", "_load", "_report", "_types", "errors"},
-    "_encoding": set(),
+    "_encoding": {"_core"},
     "huggingface": {"_core", "_encoding", "_files", "_load", "errors", "tokenizer"},
     "__init__": {"_core", "_report", "errors", "tokenizer"},
     "__main__": {"cli"},
