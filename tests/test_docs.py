@@ -37,6 +37,15 @@ def test_compiled_methods(name: str):
         assert "Returns\n-------" in doc
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["DecodeStream.push", "DecodeStream.flush", "EncodeStream.append", "EncodeStream.rollback", "EncodeStream.ids"],
+)
+def test_methods_of_streams(name: str):
+    kind, method = name.split(".")
+    assert run_examples(getattr(getattr(_core, kind), method).__doc__, name) > 0
+
+
 @pytest.mark.parametrize("module", [m.name for m in pkgutil.walk_packages(bytepair.__path__, "bytepair.")])
 def test_modules(module: str):
     if module.endswith(("__main__", "_core")):

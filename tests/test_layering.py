@@ -26,6 +26,7 @@ RUST_MAY_USE = {
     "decode": {"ids", "error", "vocab"},
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
+    "ask": {"ids", "error", "interrupt", "definition", "pretokenize", "vocab", "encode", "tokenizer"},
     "builtin": {"error", "definition", "formats"},
     "open_end": {"ids", "error", "interrupt", "definition", "encode", "vocab", "tokenizer"},
     "tokenizer": {

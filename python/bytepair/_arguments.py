@@ -39,7 +39,9 @@ def refuse_bytes(names: list[str], known: Mapping[bytes, int]) -> None:
             raise SpecialTokenError(f"special token {name!r} is also the ordinary token {known[token]}, a byte", name)
 
 
-def numbered(special_tokens: Mapping[str, int] | Iterable[str] | None) -> list[tuple[str, int | None]]:
+def numbered(
+    special_tokens: Mapping[str, int | None] | Mapping[str, int] | Iterable[str] | None,
+) -> list[tuple[str, int | None]]:
     names = special_names(special_tokens, mapping=True)
     if isinstance(special_tokens, Mapping):
         return [(name, special_tokens[name]) for name in names]

@@ -5,9 +5,22 @@ from typing import Any, Final, Literal, Self, TypeAlias, final, overload
 
 from typing_extensions import disjoint_base
 
-from bytepair._types import Ids, Names, Pattern, Progress, Text
+from bytepair._types import ArrowArray, Ids, Names, Pattern, Progress, Text
 
-__all__ = ["UNICODE_VERSION", "VERSION", "Engine", "TiktokenCore", "Tokenizer", "Trainer", "sniff", "spell", "unspell"]
+__all__ = [
+    "UNICODE_VERSION",
+    "VERSION",
+    "DecodeStream",
+    "EncodeIterator",
+    "EncodeStream",
+    "Engine",
+    "TiktokenCore",
+    "Tokenizer",
+    "Trainer",
+    "sniff",
+    "spell",
+    "unspell",
+]
 
 UNICODE_VERSION: Final[str]
 VERSION: Final[str]
@@ -95,6 +108,25 @@ class Trainer:
     def add_file(self, path: str | os.PathLike[str], total: int | None) -> None: ...
     def train(self) -> tuple[Engine, dict[str, Any]]: ...
 
+@final
+class DecodeStream:
+    def push(self, ids: int | Ids) -> str: ...
+    def flush(self) -> str: ...
+
+@final
+class EncodeStream:
+    def append(self, text: Text) -> None: ...
+    def rollback(self, n: int) -> None: ...
+    def ids(self, start: int = 0) -> list[int]: ...
+    @property
+    def n_stable(self) -> int: ...
+    def __len__(self) -> int: ...
+
+@final
+class EncodeIterator:
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> list[int]: ...
+
 @disjoint_base
 class Tokenizer:
     def __new__(cls, engine: Engine) -> Self: ...
@@ -117,7 +149,7 @@ class Tokenizer:
     ) -> bytearray: ...
     def encode_batch(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[Text] | ArrowArray,
         *,
         num_threads: int | None = None,
         allowed_special: Names = None,
@@ -126,7 +158,7 @@ class Tokenizer:
     ) -> list[list[int]]: ...
     def _encode_batch_to_buffers(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[Text] | ArrowArray,
         dtype: str,
         *,
         num_threads: int | None = None,
@@ -134,13 +166,55 @@ class Tokenizer:
         disallowed_special: Names = None,
         errors: str = "strict",
     ) -> tuple[bytearray, bytearray]: ...
+    def encode_with_offsets(
+        self,
+        text: Text,
+        *,
+        unit: str = "char",
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
+        errors: str = "strict",
+    ) -> tuple[list[int], list[int]]: ...
+    def encode_segments(
+        self,
+        segments: Iterable[tuple[Text, bool]],
+        *,
+        disallowed_special: Names = None,
+        errors: str = "strict",
+    ) -> list[int]: ...
+    def encode_iter(
+        self,
+        texts: Iterable[Text] | ArrowArray,
+        *,
+        num_threads: int | None = None,
+        allowed_special: Names = None,
+        disallowed_special: Names = None,
+        errors: str = "strict",
+    ) -> EncodeIterator: ...
+    def encode_stream(self, *, allowed_special: Names = None, errors: str = "strict") -> EncodeStream: ...
     @overload
-    def count(self, text: Text, *, limit: None = None) -> int: ...
+    def count(self, text: Text, *, limit: None = None, allowed_special: Names = None) -> int: ...
     @overload
-    def count(self, text: Text, *, limit: int) -> int | None: ...
+    def count(self, text: Text, *, limit: int, allowed_special: Names = None) -> int | None: ...
+    @overload
+    def truncate(self, text: str, max_tokens: int, *, side: str = "right", allowed_special: Names = None) -> str: ...
+    @overload
+    def truncate(
+        self,
+        text: bytes | bytearray | memoryview,
+        max_tokens: int,
+        *,
+        side: str = "right",
+        allowed_special: Names = None,
+    ) -> bytes: ...
+    def split(
+        self, text: Text, max_tokens: int, *, overlap: int = 0, allowed_special: Names = None
+    ) -> list[tuple[int, int]]: ...
     def decode(self, ids: Ids, errors: str = "replace") -> str: ...
     def decode_bytes(self, ids: Ids) -> bytes: ...
     def decode_batch(self, batch: Iterable[Ids], errors: str = "replace") -> list[str]: ...
+    def decode_with_offsets(self, ids: Ids, errors: str = "replace") -> tuple[str, list[int]]: ...
+    def decode_stream(self, errors: str = "replace") -> DecodeStream: ...
     def token_to_id(self, token: Text) -> int | None: ...
     def id_to_bytes(self, token_id: int) -> bytes: ...
     def token_bytes(self) -> list[bytes | None]: ...
@@ -162,6 +236,7 @@ class Tokenizer:
     def pattern(self) -> Pattern: ...
     @property
     def fingerprint(self) -> str: ...
+    def _with_special_tokens(self, tokens: Sequence[tuple[str, int | None]]) -> Engine: ...
     def _form(self) -> bytes: ...
     def _encode_in_full(self, text: str, add_special_tokens: bool) -> _Columns: ...
     def _finish_ids(self, ids: Sequence[int], add_special_tokens: bool) -> _Columns: ...

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
 Text: TypeAlias = "str | bytes | bytearray | memoryview"
 Ids: TypeAlias = "Iterable[int] | npt.NDArray[np.integer[Any]]"
+ArrowArray: TypeAlias = "pa.Array | pa.ChunkedArray"
 Names: TypeAlias = Literal["all"] | Iterable[str] | None
 Pattern: TypeAlias = str | Sequence[str]
 Dtype: TypeAlias = "Literal['uint16', 'uint32', 'int32', 'int64'] | type[np.integer[Any]] | np.dtype[np.integer[Any]]"

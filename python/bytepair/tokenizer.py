@@ -93,7 +93,7 @@ class Tokenizer(ArrayTokenizer):
         return cls._from_engine(_core.Engine.from_vocab(list(tokens.items()), pairs, pattern, numbered))
 
     @classmethod
-    def _from_engine(cls, engine: _core.Engine) -> Tokenizer:
+    def _from_engine(cls, engine: _core.Engine) -> Self:
         tokenizer = super().__new__(cls, engine)
         tokenizer._training_report = None
         return tokenizer
@@ -440,6 +440,35 @@ class Tokenizer(ArrayTokenizer):
         for file in files:
             _files.target(file)
         return files
+
+    def with_special_tokens(self, special_tokens: Mapping[str, int | None] | Iterable[str]) -> Self:
+        """Return this tokenizer with more special tokens.
+
+        Parameters
+        ----------
+        special_tokens : mapping of str to int or None, or iterable of str
+            With their ids; None, or no id, numbers them on after the largest. One that is already special, with this id
+            or without one given, stays as it is.
+
+        Returns
+        -------
+        Tokenizer
+            A new one, without a name. Text without these tokens has the same ids.
+
+        Raises
+        ------
+        SpecialTokenError
+            A token is empty, or is another token already, which is named.
+        VocabularyError
+            An id is another token's already, which is named.
+
+        Examples
+        --------
+        >>> chat = Tokenizer.from_pretrained("gpt2").with_special_tokens({"<|user|>": 50300, "<|bot|>": None})
+        >>> chat.encode("<|user|>hello<|bot|>", allowed_special="all")
+        [50300, 31373, 50301]
+        """
+        return self._from_engine(self._with_special_tokens(_arguments.numbered(special_tokens)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _core.Tokenizer):

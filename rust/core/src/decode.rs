@@ -1,5 +1,9 @@
 //! Ids to bytes.
 
+mod stream;
+
+pub use stream::DecodeStream;
+
 use crate::error::{Error, Result};
 use crate::vocab::Vocabulary;
 

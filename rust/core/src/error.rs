@@ -57,6 +57,8 @@ pub enum ErrorKind {
     },
     /// The corpus or the arguments of training are unusable.
     Training,
+    /// What is asked for cannot be had: too few tokens for a character, a change undone that was never made.
+    Argument,
     /// A file could not be read.
     Io {
         /// The file.
@@ -123,6 +125,10 @@ impl Error {
         Self::new(ErrorKind::Training, message)
     }
 
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Argument, message)
+    }
+
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         let message = format!("{}: {source}", path.display());
         Self::new(ErrorKind::Io { path: path.to_owned(), source }, message)
@@ -159,6 +165,11 @@ impl Error {
     /// Whether this is [`ErrorKind::Pattern`].
     pub fn is_pattern(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Pattern { .. })
+    }
+
+    /// Whether this is [`ErrorKind::MissingByte`].
+    pub fn is_missing_byte(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::MissingByte { .. })
     }
 
     /// Whether this is [`ErrorKind::Training`].

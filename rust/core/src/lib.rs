@@ -7,11 +7,13 @@
 //! - [`pipeline`] is what some files do to a text besides: normalisers, splits that drop text, templates.
 //! - [`vocab`] holds tokens, the normalised merges and the added tokens.
 //! - [`encode`] turns pretokens into ids, [`decode`](mod@decode) turns ids into bytes.
+//! - [`ask`] is what else one may want of a text: where tokens lie, parts of it, a text that grows or must fit.
 //! - [`train`] learns merges from pretoken counts.
 //! - [`formats`] reads and writes files as [`Definition`]s; [`builtin`] holds published vocabularies.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]
 
+pub mod ask;
 pub mod builtin;
 pub mod decode;
 mod definition;

@@ -327,7 +327,8 @@ impl Tokenizer {
         Ok(batch)
     }
 
-    /// How many ids `text` has, special tokens being plain text; `None` where there are more than `limit`.
+    /// How many ids `text` has, with special tokens as `specials` says and none refused; `None` where there are more than
+    /// `limit`.
     ///
     /// # Errors
     ///
@@ -343,15 +344,16 @@ impl Tokenizer {
         &self,
         scratch: &mut Scratch,
         text: &[u8],
+        specials: &Specials<'_>,
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<Option<usize>> {
         if !self.keeps_text {
-            return self.count_changed(scratch, text, limit, interrupt);
+            return self.count_changed(scratch, text, specials, limit, interrupt);
         }
         let mut n_ids = 0;
         let mut start = 0;
-        let literals = self.added.plain().map(Matcher::literals);
+        let literals = specials.found().map(Matcher::literals);
         let segments = literals.map(|literals| literals.segments(text));
         for segment in segments.into_iter().flatten().chain(literals.is_none().then_some(Segment::Text(text))) {
             match segment {

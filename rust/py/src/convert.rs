@@ -68,6 +68,29 @@ fn copied<T: Element + Default>(py: Python<'_>, buffer: &PyBuffer<T>, what: &str
     Ok(items)
 }
 
+/// The characters of a `str`, replaced as [`text`] does it, that stand for two of its own: joined pairs of surrogates.
+pub(crate) fn joined_pairs(object: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let Ok(text) = object.cast::<PyString>() else { return Ok(Vec::new()) };
+    if text.to_str().is_ok() {
+        return Ok(Vec::new());
+    }
+    let utf32 = text.call_method1("encode", ("utf-32-le", "surrogatepass"))?.cast_into::<PyBytes>()?;
+    let mut codes = utf32.as_bytes().as_chunks::<4>().0.iter().map(|code| u32::from_le_bytes(*code)).peekable();
+    let (mut pairs, mut index) = (Vec::new(), 0);
+    while let Some(code) = codes.next() {
+        if (0xD800..0xDC00).contains(&code) && codes.next_if(|code| (0xDC00..0xE000).contains(code)).is_some() {
+            pairs.push(index);
+        }
+        index += 1;
+    }
+    Ok(pairs)
+}
+
+/// Turns numbers of characters of a replaced text into indices of its `str`; see [`joined_pairs`].
+pub(crate) fn index_of_str(pairs: &[usize], index: usize) -> usize {
+    index + pairs.partition_point(|&pair| pair < index)
+}
+
 /// Whether an object lends no buffer of the kind asked for. What else went wrong, the caller is to see.
 fn is_no_buffer(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyBufferError>(py)
@@ -95,12 +118,18 @@ pub(crate) fn noted(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
 
 /// The items of a batch: any sequence or iterable of texts but a single text.
 pub(crate) fn items<'py>(batch: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    refuse_text(batch)?;
+    collect(batch.try_iter()?, "the texts of a batch")
+}
+
+/// Refuses a single text as a batch: its items would be characters.
+pub(crate) fn refuse_text(batch: &Bound<'_, PyAny>) -> PyResult<()> {
     if batch.is_instance_of::<PyString>() || batch.is_instance_of::<PyBytes>() || batch.is_instance_of::<PyByteArray>()
     {
         let message = format!("texts must be a sequence of str or bytes, not {}; pass [text]", type_name(batch));
         return Err(PyTypeError::new_err(message));
     }
-    collect(batch.try_iter()?, "the texts of a batch")
+    Ok(())
 }
 
 /// The ids of a list, tuple, other iterable or integer buffer.
@@ -183,6 +212,8 @@ pub(crate) enum Names {
 }
 
 impl Names {
+    pub(crate) const NONE: Self = Self::Only(Vec::new());
+
     pub(crate) fn parse(object: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Self> {
         let Some(object) = object else { return Ok(Self::Only(Vec::new())) };
         if let Ok(name) = object.cast::<PyString>() {
@@ -265,6 +296,6 @@ fn shown(text: &str) -> String {
     }
 }
 
-fn type_name(object: &Bound<'_, PyAny>) -> String {
+pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
     object.get_type().name().map_or_else(|_| "another type".into(), |name| name.to_string())
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytepair_core::{Error, ErrorKind, Interrupt};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 mod python {
@@ -45,6 +45,7 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
         ErrorKind::MissingByte { byte, offset } => python::MissingByteError::new_err((message, *byte, *offset)),
         ErrorKind::TokenId { id, index } => python::TokenIdError::new_err((message, *id, *index)),
         ErrorKind::Training => python::TrainingError::new_err(message),
+        ErrorKind::Argument => PyValueError::new_err(message),
         ErrorKind::Io { path, source } => {
             match source.raw_os_error() {
                 // With a number, `OSError` becomes `FileNotFoundError` and the like by itself, and shows the number.

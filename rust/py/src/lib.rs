@@ -1,9 +1,13 @@
 //! The Python binding of `bytepair-core`: arguments in, results and exceptions out.
 
+mod arrow;
+mod ask;
 mod convert;
 mod encoding;
 mod engine;
 mod errors;
+mod iter;
+mod stream;
 mod tiktoken;
 mod tokenizer;
 mod train;
@@ -28,6 +32,10 @@ mod _core {
     use crate::encoding::{spell, unspell};
     #[pymodule_export]
     use crate::engine::{Engine, sniff};
+    #[pymodule_export]
+    use crate::iter::EncodeIterator;
+    #[pymodule_export]
+    use crate::stream::{DecodeStream, EncodeStream};
     #[pymodule_export]
     use crate::tiktoken::TiktokenCore;
     #[pymodule_export]

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
 
+use crate::arrow::Texts;
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
 use crate::errors::{check_room, collect, guarded, run, run_interruptible, to_python};
@@ -74,14 +75,14 @@ fn fill<'py, T: Copy, const N: usize>(
 }
 
 /// A copy of bytes, which may not find room.
-fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, bytes.len(), |copy| {
         copy.copy_from_slice(bytes);
         Ok(())
     })
 }
 
-fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
+pub(crate) fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
     match std::str::from_utf8(bytes) {
         Ok(_) => PyString::from_bytes(py, bytes),
         Err(_) => {
@@ -127,8 +128,8 @@ impl PyTokenizer {
         let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
         let surrogates = Surrogates::parse(errors)?;
         let num_threads = threads(num_threads)?;
-        let items = convert::items(texts)?;
-        let texts_bytes = convert::texts(&items, surrogates, 0)?;
+        let batch = Texts::new(texts)?;
+        let texts_bytes = batch.bytes(surrogates)?;
         let slices = collect(texts_bytes.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
         let n_bytes = slices.iter().map(|text| text.len()).sum();
         let batch = run_interruptible(texts.py(), n_bytes, |interrupt| {
@@ -324,13 +325,15 @@ impl PyTokenizer {
 
     /// Return how many tokens a text has, without building their ids.
     ///
-    /// Special tokens are plain text here and never raise.
+    /// Special tokens are plain text unless allowed, and never raise.
     ///
     /// Parameters
     /// ----------
     /// text : str or bytes-like
     /// limit : int, optional
     ///     Stop soon after this many tokens.
+    /// allowed_special : "all" or iterable of str, default ()
+    ///     Special tokens that count as one token.
     ///
     /// Returns
     /// -------
@@ -348,12 +351,20 @@ impl PyTokenizer {
     /// 2
     /// >>> gpt2.count("hello world", limit=1) is None
     /// True
-    #[pyo3(signature = (text, *, limit=None))]
-    fn count(&self, text: &Bound<'_, PyAny>, limit: Option<usize>) -> PyResult<Option<usize>> {
+    #[pyo3(signature = (text, *, limit=None, allowed_special=None))]
+    fn count(
+        &self,
+        text: &Bound<'_, PyAny>,
+        limit: Option<usize>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<usize>> {
+        let allowed = Names::parse(allowed_special, "allowed_special")?;
         // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
         let bytes = convert::text(text, Surrogates::Replace)?;
         run_interruptible(text.py(), bytes.len(), |interrupt| {
-            self.tokenizer.count(&mut self.pool.lend(), &bytes, limit.unwrap_or(usize::MAX), interrupt)
+            let specials = convert::specials(&self.tokenizer, &allowed, &Names::NONE)?;
+            let limit = limit.unwrap_or(usize::MAX);
+            self.tokenizer.count(&mut self.pool.lend(), &bytes, &specials, limit, interrupt)
         })
     }
 

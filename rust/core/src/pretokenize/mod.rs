@@ -8,6 +8,7 @@ mod finder;
 mod pattern;
 mod portable;
 mod rules;
+mod safe;
 mod scan;
 mod search;
 mod simd;

@@ -106,10 +106,11 @@ impl Tokenizer {
         &self,
         scratch: &mut Scratch,
         text: &[u8],
+        specials: &Specials<'_>,
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<Option<usize>> {
-        let Self { vocabulary, pretokenizer, encoder, added, .. } = self;
+        let Self { vocabulary, pretokenizer, encoder, .. } = self;
         let mut n_ids = 0;
         let mut start = 0;
         let mut count = |text: &[u8], n_ids: &mut usize| {
@@ -125,7 +126,7 @@ impl Tokenizer {
                     start += bytes.len();
                 }
                 Chunk::Text(text) => {
-                    let _ = self.walk(added.plain(), &self.piece(text, start)?, &mut |part| {
+                    let _ = self.walk(specials.found(), &self.piece(text, start)?, &mut |part| {
                         match part {
                             Part::Added(..) => n_ids += 1,
                             Part::Text(piece) => {

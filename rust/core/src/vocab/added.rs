@@ -252,6 +252,12 @@ impl AddedTokens {
 }
 
 impl Specials<'_> {
+    /// The same, borrowed from no tokenizer.
+    pub fn into_owned(self) -> Specials<'static> {
+        let owned = |matcher: Option<Cow<'_, Matcher>>| matcher.map(|matcher| Cow::Owned(matcher.into_owned()));
+        Specials { found: owned(self.found), refused: owned(self.refused) }
+    }
+
     /// What finds the tokens that become ids.
     pub fn found(&self) -> Option<&Matcher> {
         self.found.as_deref()
