@@ -7,6 +7,7 @@ STAMP := $(VENV)/.set-up
 MODELS ?= .venv-models
 # Tools that cargo builds.
 TOOLS := target/tools
+FUZZ_SECONDS ?= 60
 # What cargo-deny checks; `advisories` needs its database.
 CHECKS ?= licenses bans sources
 # The peers of the abuse matrix.
@@ -15,7 +16,7 @@ PEERS ?= .venv-peers
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +70,7 @@ lint: build ## Formatting, lints, types, stubs; prints the number of unsafe bloc
 	@printf 'unsafe blocks: '; grep -rnE '\bunsafe *(\{|fn|impl)' rust/*/src | wc -l
 
 $(TOOLS)/bin/cargo-deny:
-	cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.19.8
+	cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
 
 deny: $(TOOLS)/bin/cargo-deny ## Licences, bans and sources of the crates; the first run builds cargo-deny for some minutes
 	$(TOOLS)/bin/cargo-deny --locked check $(CHECKS)
@@ -92,6 +93,9 @@ $(PEERS)/.set-up: tests/abuse/requirements.txt
 
 abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, into docs/abuse.md: some minutes
 	$(PY) tests/abuse/run.py --peers $(PEERS)/bin/python --out docs/abuse.md
+
+fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds under AddressSanitizer; no tool is needed but C++
+	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 docs: ## Documentation of the Rust core, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --package bytepair-core

@@ -16,13 +16,14 @@ RUST_MAY_USE = {
     "error": {"ids"},
     "ids": set(),
     "interrupt": {"error"},
+    "counters": set(),
     "threads": set(),
     "unicode": set(),
-    "pretokenize": {"ids", "error", "unicode"},
+    "pretokenize": {"ids", "error", "counters", "unicode"},
     "pipeline": {"ids", "error", "unicode", "pretokenize"},
     "definition": {"ids", "error", "pretokenize", "pipeline"},
-    "vocab": {"ids", "error", "definition", "pipeline"},
-    "encode": {"ids", "error", "interrupt", "threads", "definition", "pretokenize", "vocab"},
+    "vocab": {"ids", "error", "counters", "definition", "pipeline"},
+    "encode": {"ids", "error", "counters", "interrupt", "threads", "definition", "pretokenize", "vocab"},
     "decode": {"ids", "error", "vocab"},
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
@@ -55,7 +56,7 @@ PYTHON_MAY_IMPORT = {
     "_load": {"_core", "_files", "_gguf", "_hub", "_types", "errors"},
     # Imported where they are needed: each needs an extra.
     "_gguf": {"_core", "errors"},
-    "_hub": {"_load"},
+    "_hub": {"_load", "errors"},
     "_corpus": {"_core", "_types", "errors"},
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
@@ -92,7 +93,8 @@ def test_rust_modules_use_only_those_below_them():
     seen = set()
     for path in RUST.rglob("*.rs"):
         module = rust_module(path)
-        if module == "lib":
+        # The second is a test.
+        if module in {"lib", "linear_time"}:
             continue
         seen.add(module)
         code = re.split(r"^#\[cfg\(test\)\]\s+mod tests\b", path.read_text(), maxsplit=1, flags=re.MULTILINE)[0]

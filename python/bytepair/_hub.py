@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
 from bytepair._load import FOLDER_FILES
+from bytepair.errors import VocabularyError
 
 __all__ = ["fetch"]
 
@@ -53,4 +54,8 @@ def fetch(repository: str, revision: str | None, local_files_only: bool, token: 
 
 
 def _file(repository: str, name: str, revision: str | None, local_files_only: bool, token: str | bool | None) -> Path:
-    return Path(hf_hub_download(repository, name, revision=revision, local_files_only=local_files_only, token=token))
+    try:
+        path = hf_hub_download(repository, name, revision=revision, local_files_only=local_files_only, token=token)
+    except HFValidationError as error:
+        raise VocabularyError(f"{repository!r} is no name that the hub can have: {error}") from None
+    return Path(path)

@@ -15,6 +15,7 @@
 
 pub mod ask;
 pub mod builtin;
+mod counters;
 pub mod decode;
 mod definition;
 pub mod encode;
@@ -22,6 +23,8 @@ mod error;
 pub mod formats;
 mod ids;
 mod interrupt;
+#[cfg(test)]
+mod linear_time;
 mod open_end;
 pub mod pipeline;
 pub mod pretokenize;

@@ -132,6 +132,9 @@ pub(crate) fn refuse_text(batch: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
+/// After so many ids of a list, other threads and Ctrl-C get their turn: some milliseconds.
+const IDS_A_TURN: usize = 1 << 17;
+
 /// The ids of a list, tuple, other iterable or integer buffer.
 pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<u32>> {
     let is_text = object.is_instance_of::<PyString>()
@@ -147,6 +150,10 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
     }
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
+        if index % IDS_A_TURN == IDS_A_TURN - 1 {
+            item.py().detach(|| ());
+            item.py().check_signals()?;
+        }
         if item.is_instance_of::<PyBool>() {
             return Err(PyTypeError::new_err(format!("the id at index {index} is a bool, not an int")));
         }

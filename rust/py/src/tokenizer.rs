@@ -61,18 +61,30 @@ impl Dtype {
     }
 }
 
-fn fill<'py, T: Copy, const N: usize>(
+fn fill<'py, T: Copy + Sync, const N: usize>(
     py: Python<'py>,
     items: &[T],
-    bytes: impl Fn(T) -> [u8; N],
+    bytes: impl Fn(T) -> [u8; N] + Sync,
 ) -> PyResult<Bound<'py, PyByteArray>> {
     PyByteArray::new_with(py, items.len() * N, |buffer| {
-        for (slot, &item) in buffer.as_chunks_mut::<N>().0.iter_mut().zip(items) {
-            *slot = bytes(item);
+        let mut fill = || {
+            for (slot, &item) in buffer.as_chunks_mut::<N>().0.iter_mut().zip(items) {
+                *slot = bytes(item);
+            }
+        };
+        // No other thread knows of the array yet, and filling a large one takes its time.
+        if items.len() > LONG_LIST {
+            py.detach(fill)
+        } else {
+            fill()
         }
         Ok(())
     })
 }
+
+/// Lists of more items than this are made part by part, so that other threads and Ctrl-C get their turn: some
+/// milliseconds.
+const LONG_LIST: usize = 1 << 17;
 
 /// A copy of bytes, which may not find room.
 pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -140,7 +152,21 @@ impl PyTokenizer {
     }
 
     pub(crate) fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
-        // Short ones need no asking: what is left then is too little for Python itself.
+        if ids.len() <= LONG_LIST {
+            return self.short_list(py, ids);
+        }
+        check_room(ids.len() * size_of::<usize>(), "the list of ids")?;
+        let list = PyList::empty(py);
+        for part in ids.chunks(LONG_LIST) {
+            list.as_sequence().in_place_concat(self.short_list(py, part)?.as_sequence())?;
+            py.detach(|| ());
+            py.check_signals()?;
+        }
+        Ok(list)
+    }
+
+    fn short_list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {
+        // Very short ones need no asking: what is left then is too little for Python itself.
         if ids.len() > 1 << 12 {
             check_room(ids.len() * size_of::<usize>(), "the list of ids")?;
         }
@@ -293,6 +319,9 @@ impl PyTokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
         let lists = PyList::empty(texts.py());
+        // Asked for at once: each list alone may be too small to ask for.
+        const BYTES_A_LIST: usize = 64;
+        check_room(batch.ids.len() * size_of::<usize>() + batch.ends.len() * BYTES_A_LIST, "the lists of ids")?;
         guarded(|| {
             let mut start = 0;
             for &end in &batch.ends {

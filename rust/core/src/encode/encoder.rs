@@ -9,7 +9,7 @@ use super::cuts::Cuts;
 use super::sink::{BATCH, Count, Ids, Sink};
 use super::trie::Trie;
 use super::{long, short};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
 use crate::vocab::canonical::Normalised;
@@ -232,20 +232,28 @@ impl Encoder {
         } else if bytes.len() <= short::MAX_LENGTH {
             short::encode(self.table(), bytes, out);
         } else {
-            long::encode(self.table(), self.trie(), work, bytes, interrupt, out)?;
+            long::encode(self.table(), self.trie()?, work, bytes, interrupt, out)?;
         }
         Ok(())
     }
 
     /// The trie, built where this is the first to ask.
     ///
+    /// Its many small parts are asked for at once.
+    ///
     /// It is built outside the cell: a process forked while another thread builds it inside would wait for ever.
-    fn trie(&self) -> &Trie {
+    fn trie(&self) -> Result<&Trie> {
+        /// What building takes for each token, most of it for its bytes and the order of them.
+        const BYTES_A_TOKEN: usize = 192;
         match self.trie.get() {
-            Some(trie) => trie,
+            Some(trie) => Ok(trie),
             None => {
+                let mut room: Vec<u8> = Vec::new();
+                let n_bytes = self.table().n_symbols() * BYTES_A_TOKEN;
+                room.try_reserve_exact(n_bytes).map_err(|_| Error::memory("the index of tokens"))?;
+                drop(room);
                 let trie = Trie::new(self.table());
-                self.trie.get_or_init(|| trie)
+                Ok(self.trie.get_or_init(|| trie))
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::threads;
+
 /// Documents are handed out in blocks of about this many bytes, so that threads end at about the same time.
 const BLOCK_BYTES: usize = 1 << 18;
 
@@ -34,7 +36,7 @@ pub(crate) fn for_blocks<S, R: Send>(
         done
     };
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let workers: Vec<_> = (1..n_threads.min(blocks.len())).map(|_| scope.spawn(run)).collect();
+        let workers: Vec<_> = (1..n_threads.min(blocks.len())).map_while(|_| threads::start(scope, run)).collect();
         let mut results = run();
         for worker in workers {
             match worker.join() {

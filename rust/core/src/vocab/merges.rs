@@ -3,6 +3,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use crate::counters::count;
 use crate::ids::{Pair, Symbol, TokenId, widen};
 
 /// The canonical merges of a vocabulary: what [`canonical::normalise`](super::canonical::normalise) makes.
@@ -77,6 +78,7 @@ impl MergeTable {
     /// What `left` and `right` merge to, or [`Symbol::NONE`].
     #[inline]
     pub fn merged(&self, left: Symbol, right: Symbol) -> Symbol {
+        count(1);
         match byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
             Some(&merged) => merged,
             None => {

@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::{MissingBytes, shown};
+use crate::counters::count;
 use crate::definition::{AddedToken, MAX_TOKEN_BYTES};
 use crate::error::{Error, Result};
 use crate::ids::{TokenId, narrow, widen};
@@ -152,6 +153,7 @@ impl Vocabulary {
         if bytes.len() > self.longest {
             return None;
         }
+        count(bytes.len());
         let hash = self.hasher.hash_one(bytes);
         self.by_bytes.find(hash, |&id| slice(&self.spans, &self.bytes, id) == bytes).copied()
     }
