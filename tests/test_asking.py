@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bytepair import SpecialTokenError, Tokenizer, VocabularyError
-from common import builtin
+from common import EXAMPLES, builtin
 from texts import (
     any_allowed,
     any_ids,
@@ -117,18 +117,18 @@ def test_segments_are_the_joined_text_with_specials_where_trusted(rng):
 # Texts that must fit
 
 
+def fits(tokenizer: Tokenizer, data: bytes, max_tokens: int, allowed_special) -> bool:
+    return len(tokenizer.encode(data, allowed_special=allowed_special)) <= max_tokens
+
+
 def plain_truncate(tokenizer: Tokenizer, data: bytes, max_tokens: int, allowed_special) -> int:
     """The length of the longest beginning of whole characters that fits, up to where the first tokens end."""
     ids = tokenizer.encode(data, allowed_special=allowed_special)
     reach = [0, *token_ends(tokenizer, ids)][min(max_tokens, len(ids))]
     bounds = [0, *char_ends(data)]
     upto = next(bound for bound in bounds if bound >= reach)
-    fits = (
-        b
-        for b in bounds
-        if b <= upto and len(tokenizer.encode(data[:b], allowed_special=allowed_special)) <= max_tokens
-    )
-    return max(fits)
+    tried = (bound for bound in reversed(bounds) if bound <= upto)
+    return next(bound for bound in tried if fits(tokenizer, data[:bound], max_tokens, allowed_special))
 
 
 def plain_truncate_left(tokenizer: Tokenizer, data: bytes, max_tokens: int, allowed_special) -> int:
@@ -136,12 +136,8 @@ def plain_truncate_left(tokenizer: Tokenizer, data: bytes, max_tokens: int, allo
     reach = [0, *token_ends(tokenizer, ids)][max(0, len(ids) - max_tokens)]
     bounds = [0, *char_ends(data)]
     upfrom = max(bound for bound in bounds if bound <= reach)
-    fits = (
-        b
-        for b in bounds
-        if b >= upfrom and len(tokenizer.encode(data[b:], allowed_special=allowed_special)) <= max_tokens
-    )
-    return min(fits)
+    tried = (bound for bound in bounds if bound >= upfrom)
+    return next(bound for bound in tried if fits(tokenizer, data[bound:], max_tokens, allowed_special))
 
 
 def test_a_text_is_cut_to_the_longest_that_fits(rng):
@@ -169,9 +165,6 @@ def test_a_text_is_cut_to_the_longest_that_fits(rng):
 def plain_split(
     tokenizer: Tokenizer, data: bytes, max_tokens: int, overlap: int, allowed_special
 ) -> list[tuple[int, int]]:
-    def fits(start: int, end: int, limit: int) -> bool:
-        return len(tokenizer.encode(data[start:end], allowed_special=allowed_special)) <= limit
-
     ends = token_ends(tokenizer, tokenizer.encode(data, allowed_special=allowed_special))
     bounds = [0, *char_ends(data)]
     spans: list[tuple[int, int]] = []
@@ -180,7 +173,8 @@ def plain_split(
         after = [end for end in ends if end > start]
         reach = after[max_tokens - 1] if len(after) >= max_tokens else len(data)
         upto = next(bound for bound in bounds if bound >= reach)
-        end = max(bound for bound in bounds if start <= bound <= upto and fits(start, bound, max_tokens))
+        tried = (bound for bound in reversed(bounds) if start <= bound <= upto)
+        end = next(bound for bound in tried if fits(tokenizer, data[start:bound], max_tokens, allowed_special))
         covered = spans[-1][1] if spans else 0
         if end <= covered:
             if start == covered:
@@ -194,7 +188,8 @@ def plain_split(
             earliest = upto_end[-overlap] if len(upto_end) >= overlap else 0
             second = next(bound for bound in bounds if bound > start)
             earliest = max(second, max(bound for bound in bounds if bound <= earliest))
-            start = min(bound for bound in bounds if earliest <= bound <= end and fits(bound, end, overlap))
+            tried = (bound for bound in bounds if earliest <= bound <= end)
+            start = next(bound for bound in tried if fits(tokenizer, data[bound:end], overlap, allowed_special))
         else:
             start = end
     return [(bounds.index(start), bounds.index(end)) for start, end in spans]
@@ -229,6 +224,24 @@ def test_a_split_covers_the_text_with_spans_that_fit(rng):
             assert tokenizer.count(shared, allowed_special=allowed_special) <= overlap
             covered = end
         assert covered == len(chars) - 1
+
+
+def test_long_texts_are_cut_and_split(rng):
+    # Long enough to be encoded in blocks.
+    for _ in range(max(20, EXAMPLES // 50)):
+        tokenizer = tokenizer_named(any_name(rng))
+        allowed_special = any_allowed(rng)
+        data = b"".join(as_bytes(any_text(rng)) for _ in range(rng.randrange(150)))
+        if rng.random() < 0.3:
+            data += rng.choice([b"a", b" ", "中".encode(), b"!"]) * rng.randrange(2_000)
+        max_tokens = rng.choice([10, 100, 1_000])
+        length = plain_truncate(tokenizer, data, max_tokens, allowed_special)
+        assert tokenizer.truncate(data, max_tokens, allowed_special=allowed_special) == data[:length]
+        start = plain_truncate_left(tokenizer, data, max_tokens, allowed_special)
+        assert tokenizer.truncate(data, max_tokens, side="left", allowed_special=allowed_special) == data[start:]
+        overlap = rng.randrange(max_tokens // 2)
+        spans = plain_split(tokenizer, data, max_tokens, overlap, allowed_special)
+        assert tokenizer.split(data, max_tokens, overlap=overlap, allowed_special=allowed_special) == spans
 
 
 @pytest.mark.parametrize("name", ["gpt2", "o200k_base", "cl100k", "deepseek_v3"])

@@ -11,6 +11,9 @@ use std::ops::Range;
 ///
 /// O(n) for n bytes.
 pub fn count(bytes: &[u8]) -> usize {
+    if simdutf8::basic::from_utf8(bytes).is_ok() {
+        return n_leads(bytes);
+    }
     bytes.utf8_chunks().map(|chunk| chunk.valid().chars().count() + usize::from(!chunk.invalid().is_empty())).sum()
 }
 
@@ -48,13 +51,21 @@ pub fn last(bytes: &[u8], n: usize) -> Option<usize> {
 ///
 /// O(n + m) for n bytes and m offsets.
 pub fn number(bytes: &[u8], offsets: &mut [usize]) {
+    // Of valid text nothing but the first bytes of characters need be looked at, and most text is valid.
+    let count = if simdutf8::basic::from_utf8(bytes).is_ok() { n_leads } else { count };
     let (mut position, mut n_chars) = (0, 0);
     for offset in offsets {
-        let start = around(bytes, *offset).start;
+        let is_start = bytes.get(*offset).is_none_or(u8::is_ascii);
+        let start = if is_start { (*offset).min(bytes.len()) } else { around(bytes, *offset).start };
         n_chars += count(bytes.get(position..start).unwrap_or_default());
         position = start;
         *offset = n_chars;
     }
+}
+
+/// How many bytes begin a character of valid text.
+fn n_leads(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| !is_continuation(byte)).count()
 }
 
 /// Whether a byte continues a character, or would if one stood before it.
