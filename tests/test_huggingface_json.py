@@ -17,7 +17,7 @@ import pytest
 import tokenizers
 
 import bytepair
-from bytepair import Tokenizer
+from bytepair import FormatError, Tokenizer
 from common import EXAMPLES, SEED, assigned_characters, mixed_text, stdlib_texts
 from peers import assert_same_ids, hugging_face_ids
 
@@ -137,7 +137,7 @@ FILES: dict[str, dict] = {
         "pre_tokenizer": splits(split("[a-m ]", "Contiguous", True), split(r"\p{L}", "MergedWithNext", invert=True))
     },
     "inverted, previous": {"pre_tokenizer": splits(split(r"[^ ]", "MergedWithPrevious", invert=True))},
-    "digits": {"pre_tokenizer": splits({"type": "Digits", "individual_digits": True}, last=byte_level())},
+    "digits": {"pre_tokenizer": splits({"type": "Digits", "individual_digits": True}, last=byte_level(prefix=True))},
     "runs of digits": {"pre_tokenizer": splits({"type": "Digits", "individual_digits": False})},
     "punctuation": {"pre_tokenizer": splits({"type": "Punctuation", "behavior": "Isolated"})},
     "punctuation removed": {"pre_tokenizer": splits({"type": "Punctuation", "behavior": "Removed"})},
@@ -300,13 +300,15 @@ def test_counts_batches_and_decoding(name, rng):
 
 # A base before, a mark after, a mark that is sorted before others, Hangul that goes on.
 CONTEXTS = ["{}", "a{}\u0301", "\u1100{}\u0327", "e\u0301{}\u1161"]
-OVER_ALL = ["NFC", "NFD", "NFKC", "NFKD", "lowercase", "strip accents", "Nmt", "strip", "punctuation", "digits"]
+OVER_ALL = ["NFC", "NFD", "NFKC", "NFKD", "lowercase", "strip accents", "Nmt", "strip", "punctuation removed", "digits"]
 OVER_ALL += ["whitespace", "whitespace split", "flags"]
+# Two digits and two capitals of Unicode 17, which some of the tables of `tokenizers` have.
+NEWER = ["\U00011de0", "\U00016ff4", "\U00016ea0", "\ua7ce"]
 
 
 @pytest.mark.parametrize("name", OVER_ALL)
 def test_every_character(name, capsys):
-    characters = [character for character in assigned_characters() if unicodedata.category(character) != "Co"]
+    characters = [character for character in assigned_characters() if unicodedata.category(character) != "Co"] + NEWER
     if not FULL:
         # All that are not ordinary to any normaliser, by Python's tables, and some of the others.
         plain = [character for character in characters if is_plain(character)]
@@ -328,3 +330,138 @@ def is_plain(character: str) -> bool:
     """Whether a character is a letter that no normaliser changes."""
     forms = {unicodedata.normalize(form, character) for form in ("NFC", "NFD", "NFKC", "NFKD")}
     return forms == {character} and unicodedata.category(character) == "Lo"
+
+
+# What is refused: changes to the file, the JSON path, and a part of the message.
+REFUSED: dict[str, tuple[dict, str, str]] = {
+    "truncation": ({"truncation": {"max_length": 3}}, "$.truncation", "not modelled"),
+    "padding": ({"padding": {"pad_id": 0}}, "$.padding", "not modelled"),
+    "another model": ({"type": "WordPiece"}, "$.model.type", '"WordPiece" is not modelled'),
+    "dropout": ({"dropout": 0.5}, "$.model.dropout", "random"),
+    "prefix of subwords": (
+        {"continuing_subword_prefix": "##"},
+        "$.model.continuing_subword_prefix",
+        "not modelled",
+    ),
+    "suffix of words": ({"end_of_word_suffix": "</w>"}, "$.model.end_of_word_suffix", "not modelled"),
+    "precompiled": ({"normalizer": {"type": "Precompiled"}}, "$.normalizer", "SentencePiece"),
+    "Bert's normalizer": ({"normalizer": {"type": "BertNormalizer"}}, "$.normalizer", "not modelled"),
+    "bytes first": (
+        {"normalizer": sequence("normalizers", NFC, {"type": "ByteLevel"})},
+        "$.normalizer.normalizers[1]",
+        "other characters",
+    ),
+    "an option of NFC": ({"normalizer": {"type": "NFC", "form": 1}}, "$.normalizer.form", "not modelled"),
+    "prepend nothing": ({"normalizer": {"type": "Prepend", "prepend": ""}}, "$.normalizer.prepend", "nothing"),
+    "replace by look-behind": (
+        {"normalizer": replace("(?<=a)b", "", "Regex")},
+        "$.normalizer.pattern.Regex",
+        "look",
+    ),
+    "replace nothing": ({"normalizer": replace("", "x")}, "$.normalizer.pattern.String", "match nothing"),
+    "growth": (
+        {"normalizer": sequence("normalizers", *[replace("a", "bbbb")] * 7)},
+        "$.normalizer",
+        "16384 times as long",
+    ),
+    "no pre-tokenizer": ({"pre_tokenizer": None}, "$.pre_tokenizer", "characters, not bytes"),
+    "no bytes": ({"pre_tokenizer": {"type": "Whitespace"}}, "$.pre_tokenizer", "characters, not bytes"),
+    "split after bytes": (
+        {"pre_tokenizer": splits(byte_level(), last=split("a"))},
+        "$.pre_tokenizer.pretokenizers[1]",
+        "must be the last",
+    ),
+    "Metaspace": (
+        {"pre_tokenizer": splits({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"})},
+        "$.pre_tokenizer.pretokenizers[0]",
+        "Metaspace",
+    ),
+    "scripts": (
+        {"pre_tokenizer": splits({"type": "UnicodeScripts"})},
+        "$.pre_tokenizer.pretokenizers[0]",
+        '"UnicodeScripts" is not modelled',
+    ),
+    "split by look-ahead": (
+        {"pre_tokenizer": splits(split("a(?=b)", "Removed"))},
+        "$.pre_tokenizer.pretokenizers[0].pattern.Regex",
+        "look-a",
+    ),
+    "another behavior": (
+        {"pre_tokenizer": splits(split("a", "Doubled"))},
+        "$.pre_tokenizer.pretokenizers[0].behavior",
+        '"Doubled" is not known',
+    ),
+    "another post-processor": ({"post_processor": {"type": "Other"}}, "$.post_processor", "not modelled"),
+    "two that add": (
+        {"post_processor": sequence("processors", template("$A"), {"type": "BertProcessing", **CLS_SEP})},
+        "$.post_processor.processors[1]",
+        "second",
+    ),
+    "a template without the text": ({"post_processor": template("<s>")}, "$.post_processor.single", "once"),
+    "the text twice": ({"post_processor": template("$A $A")}, "$.post_processor.single", "once"),
+    "a second text": ({"post_processor": template("$A $B")}, "$.post_processor.single[1].Sequence.id", "no second"),
+    "an unknown name": (
+        {"post_processor": template("$A X")},
+        "$.post_processor.single[1].SpecialToken.id",
+        "not among special_tokens",
+    ),
+    "another decoder": ({"decoder": {"type": "Metaspace"}}, "$.decoder", "not modelled"),
+    "a decoder after bytes": (
+        {"decoder": sequence("decoders", byte_level(), {"type": "Strip"})},
+        "$.decoder.decoders[1]",
+        "not modelled",
+    ),
+    "normalised to nothing": (
+        {"normalizer": STRIP, "added": [added(" \t", normalized=True)]},
+        "$.added_tokens[2]",
+        "nothing is left",
+    ),
+    "normalised to the same": (
+        {"normalizer": LOWER, "added": [added("<X>", normalized=True), added("<x>", normalized=True)]},
+        "$.added_tokens[3]",
+        "same text",
+    ),
+    "normalised to bytes": (
+        {"normalizer": NFC, "added": [added("e\u0301", normalized=True)]},
+        "$.added_tokens[2]",
+        "other bytes",
+    ),
+    "white space that two want": (
+        {"added": [added("<r>", rstrip=True), added("\u3000<w>")]},
+        "$.added_tokens[2]",
+        "takes the white space",
+    ),
+    "a flag that is none": ({"added": [added("<r>", rstrip=1)]}, "$.added_tokens[2].rstrip", "true or false"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_modelled_is_refused_by_path(name, tmp_path):
+    changes, location, message = REFUSED[name]
+    (tmp_path / "tokenizer.json").write_text(changed(changes))
+    with pytest.raises(FormatError) as caught:
+        Tokenizer.load(tmp_path / "tokenizer.json")
+    assert caught.value.location == location
+    assert caught.value.path == str(tmp_path / "tokenizer.json")
+    assert message in str(caught.value), str(caught.value)
+    with pytest.raises(FormatError) as caught:
+        Tokenizer.from_huggingface(changed(changes))
+    assert (caught.value.location, caught.value.path) == (location, None)
+
+
+@pytest.mark.parametrize("name", ["NFC", "flags", "prefix space", "whitespace", "template"])
+def test_other_formats_cannot_hold_it(name, tmp_path):
+    for path, format_ in [(tmp_path / "x.tiktoken", None), (tmp_path / "folder", "gpt2")]:
+        with pytest.raises(FormatError):
+            ours(name).save(path, format=format_)
+        assert not path.is_file()
+
+
+@pytest.mark.parametrize("name", ["gpt2.tokenizer.json", "deepseek_v4.tokenizer.json"])
+def test_published_files(name, rng):
+    if not (SHARED / name).exists():
+        pytest.skip(f"there is no {name} at ../shared/vocabs")
+    tokenizer, peer = Tokenizer.load(SHARED / name), tokenizers.Tokenizer.from_file(str(SHARED / name))
+    some = [*texts(rng, N_TEXTS), *stdlib_texts()[:20]]
+    assert_same_ids(some, tokenizer.encode_batch(some, allowed_special="all"), hugging_face_ids(peer, some))
+    assert tokenizer._keeps_text

@@ -80,6 +80,12 @@ impl<'p, 'j> VocabJson<'p, 'j> {
         self.by_text.get(text).and_then(|&index| self.entries.get(index)).map(|entry| entry.id)
     }
 
+    /// Whether the entry with this text is an ordinary token, even where it is an added token too.
+    pub(super) fn is_ordinary(&self, text: &str) -> bool {
+        let entry = self.by_text.get(text).and_then(|&index| self.entries.get(index));
+        entry.is_some_and(|entry| entry.in_merges || entry.bytes.as_ref().is_some_and(|bytes| bytes.len() == 1))
+    }
+
     /// The entries' ids.
     pub(super) fn ids(&self) -> impl Iterator<Item = TokenId> {
         self.entries.iter().map(|entry| entry.id)

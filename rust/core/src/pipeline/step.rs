@@ -67,7 +67,8 @@ static PUNCTUATION: LazyLock<Option<Finder>> = LazyLock::new(|| Finder::new(PUNC
 static WORDS: LazyLock<Option<Finder>> = LazyLock::new(|| Finder::new(r"\w+|[^\w\s]+").ok());
 static WHITESPACE: LazyLock<Option<Finder>> = LazyLock::new(|| Finder::new(r"\s").ok());
 
-const PUNCTUATION_REGEX: &str = r"[[:punct:][\p{P}&&\p{Age:8.0}]]";
+/// The two by name are no punctuation any more.
+const PUNCTUATION_REGEX: &str = r"[[:punct:][\p{P}&&\p{Age:8.0}]\x{166D}\x{111C9}]";
 
 impl Splitter {
     fn finder(&self) -> Option<&Finder> {

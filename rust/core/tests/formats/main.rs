@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod mutations;
+mod pipelines;
 mod refused;
 mod tekken_files;
 

@@ -140,7 +140,7 @@ fn check_normalized(
                     item.refuse(format!("{name} is normalized to {text}, which would be decoded as other bytes"))
                 );
             }
-            if vocab.id(&token.text).is_some() || vocab.id_of_literal(&text).is_some() {
+            if vocab.is_ordinary(&token.text) || vocab.id_of_literal(&text).is_some() {
                 let message = format!("{name} is normalized to other text, but one of the two is an ordinary token");
                 return Err(item.refuse(message));
             }

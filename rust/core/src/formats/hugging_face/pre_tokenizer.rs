@@ -9,6 +9,9 @@ use crate::pretokenize::{Finder, Pretokenizer};
 /// The most splits in a chain; published files have at most four.
 const LINKS: usize = 64;
 
+/// What `Digits` takes for a digit: the numbers of Unicode 17, which are those of 16 and a few more.
+const DIGIT: &str = "[\\p{N}\u{11DE0}-\u{11DE9}\u{16FF4}-\u{16FF6}]";
+
 /// One link of the chain, and where the file states it.
 struct Link {
     location: String,
@@ -78,7 +81,7 @@ impl Chain {
             "Digits" => {
                 fields.only(&["type", "individual_digits"])?;
                 let each = fields.require("individual_digits")?.boolean()?;
-                add(Kind::Regex(if each { r"\p{N}" } else { r"\p{N}+" }.to_owned()));
+                add(Kind::Regex(if each { DIGIT.to_owned() } else { format!("{DIGIT}+") }));
             }
             "Punctuation" => {
                 fields.only(&["type", "behavior"])?;
