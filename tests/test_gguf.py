@@ -99,6 +99,8 @@ SPLITS = {
 @pytest.mark.parametrize("pre", SPLITS)
 def test_ids_are_those_of_hugging_face(pre, tmp_path, rng):
     tokens, merges = vocabulary()
+    # Without some merges there are tokens that only a whole pretoken can become.
+    merges = [merge for index, merge in enumerate(merges) if index % 10]
     split, ignore_merges = SPLITS[pre]
     ours = Tokenizer.load(write(tmp_path / "model.gguf", tokens, merges, pre))
     theirs = peer(tokens, merges, split, ignore_merges=ignore_merges)
