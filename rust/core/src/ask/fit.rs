@@ -133,6 +133,7 @@ impl<'a> Fit<'a> {
     }
 
     fn count(&mut self, text: &[u8], limit: usize) -> Result<Option<usize>> {
+        self.interrupt.check()?;
         match self.tokenizer.count(self.scratch, text, self.specials, limit, self.interrupt) {
             // In the text of a special token that was cut: that does not fit.
             Err(error) if error.is_missing_byte() => Ok(None),
@@ -208,6 +209,8 @@ impl<'a> Fit<'a> {
         let mut block = MIN_BLOCK;
         while text.len() > block && pretokenizer.has_safe_cuts() {
             let Some(cut) = (block / 2..block).rfind(|&at| pretokenizer.is_safe_cut(text, at)) else { break };
+            // The encoder asks only after far more text than this.
+            interrupt.check()?;
             let (first, rest) = text.split_at(cut);
             ids.clear();
             encoder.encode(vocabulary, pretokenizer, scratch, first, interrupt, &mut ids)?;
