@@ -33,18 +33,34 @@ pub fn write(definition: &Definition) -> Result<String> {
     let vocab = spelt.object(if keeps_ids(&spelt, &added) { &[] } else { &added });
     let merges = spelt.merges().map(|merge| merge.map(|(left, right)| format!("[{},{}]", quoted(left), quoted(right))));
     let merges = merges.collect::<Result<Vec<String>>>()?.join(",");
-    let (pre_tokenizer, added) = (write_pipeline::pre_tokenizer(&pipeline.steps, &stages)?, added_list(&added));
+    let (pre_tokenizer, sorted) = (write_pipeline::pre_tokenizer(&pipeline.steps, &stages)?, added);
+    let added = added_list(&sorted);
     let normalizer = write_pipeline::normalizer(&pipeline.normalizers);
     let post_processor = write_pipeline::post_processor(&pipeline.post_processors);
-    Ok(format!(
+    let file = format!(
         r#"{{"version":"{VERSION}","truncation":null,"padding":null,"added_tokens":[{added}],"normalizer":{normalizer},"#
-    ) + &format!(r#""pre_tokenizer":{pre_tokenizer},"post_processor":{post_processor},"decoder":{DECODER},"#)
-        + r#""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
+    ) + &format!(
+        r#""pre_tokenizer":{pre_tokenizer},"post_processor":{post_processor},"decoder":{DECODER},"#
+    ) + r#""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
         + r#""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"#
-        + &format!(r#""ignore_merges":{whole_pretokens},"vocab":{vocab},"merges":[{merges}]}}}}"#))
+        + &format!(r#""ignore_merges":{whole_pretokens},"vocab":{vocab},"merges":[{merges}]}}}}"#);
+    if !definition.is_plain() {
+        check(&file, definition, &sorted)?;
+    }
+    Ok(file)
 }
 
 const DECODER: &str = r#"{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"#;
+
+/// Refuses a pipeline, or ways to find added tokens, that a reader would see otherwise than they are: some that no file
+/// states can be made by hand.
+fn check(file: &str, definition: &Definition, added: &[AddedToken]) -> Result<()> {
+    let again = super::read(file.as_bytes())?;
+    if again.pipeline != definition.pipeline || again.added_tokens != added {
+        return Err(Error::format("$", "the format cannot hold this pipeline: it would be read as another"));
+    }
+    Ok(())
+}
 
 /// Whether `tokenizers` numbers the added tokens as we do if they are not in the vocabulary.
 ///
