@@ -221,7 +221,7 @@ impl Pretokenizer {
         if ends.is_empty() { ControlFlow::Continue(()) } else { visit(start, &ends) }
     }
 
-    /// [`split_str`](Self::split_str), telling of each pretoken whether the pattern matched it, or it is a stretch that no
+    /// [`split`](Self::split), telling of each pretoken whether the pattern matched it, or it is a stretch that no
     /// match covers. Presets match every text; of a chain, every pretoken counts as matched.
     ///
     /// # Complexity
