@@ -7,6 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashMap;
 
+use super::sink::{ROOM, Sink};
+use crate::error::Result;
 use crate::ids::{fold_multiply, halves, narrow, widen, widen_u64};
 
 /// The bytes of a pretoken and their number, which is the last byte.
@@ -26,55 +28,67 @@ static SHORT_PARTS: [[u64; 4]; 17] = {
     let mut parts = [[0; 4]; 17];
     let mut length = 1;
     while length <= MAX_SHORT {
-        let mut byte = 0;
-        while byte < length {
-            parts[length][byte / 8] |= 0xFF << (byte % 8 * 8);
-            byte += 1;
-        }
-        parts[length][3] = widen_u64(length) << 56;
+        parts[length] = [low_bytes(length), low_bytes(length.saturating_sub(8)), 0, widen_u64(length) << 56];
         length += 1;
     }
     parts
 };
 
-/// The key of `text[start..end]`, which is not empty; the empty key where it is longer than [`MAX_SHORT`].
-///
-/// Where the text goes on, 16 bytes are loaded and masked, without a branch on the length.
-#[inline(always)]
-pub(super) fn short_key(text: &[u8], start: usize, end: usize) -> Key<2> {
-    let Some(window) = text.get(start..).and_then(<[u8]>::first_chunk::<16>) else {
-        return key(text.get(start..end).unwrap_or_default(), false);
-    };
-    let [kept_low, kept_high, _, length] = SHORT_PARTS[(end - start).min(MAX_SHORT + 1)];
-    let [low, high] = window.as_chunks::<8>().0 else { return [EMPTY; 2] };
-    let [low, high] = [u64::from_le_bytes(*low), u64::from_le_bytes(*high)];
-    [low & kept_low, high & kept_high | length]
+/// A mask of the lowest `n` bytes of a word.
+const fn low_bytes(n: usize) -> u64 {
+    if n < 8 { (1 << (8 * n)) - 1 } else { !0 }
 }
 
-/// The key of a pretoken, or of a segment: the same bytes as a part of a longer pretoken. Where no key of this size holds
-/// it, the empty key.
-#[inline]
-fn key<const W: usize>(pretoken: &[u8], is_segment: bool) -> Key<W> {
-    let mut key = [EMPTY; W];
-    if pretoken.is_empty() || pretoken.len() >= 8 * W {
-        return key;
-    }
-    let (whole, rest) = pretoken.as_chunks::<8>();
-    for (word, bytes) in key.iter_mut().zip(whole) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    let mut last = [0; 8];
-    last.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
-    key[whole.len()] = u64::from_le_bytes(last);
-    key[W - 1] |= widen_u64(pretoken.len()) << 56 | u64::from(is_segment) << 63;
-    key
+/// What is looked for: a pretoken of a text, or a segment, which is a part of one between safe cuts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pretoken<'t> {
+    pub(super) text: &'t [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Whether the same bytes may have other ids as a whole pretoken.
+    pub(super) is_segment: bool,
 }
 
-/// The key of the same bytes as a segment.
-#[inline]
-pub(super) fn of_segment([low, high]: Key<2>) -> Key<2> {
-    // The empty key remains empty: it has no length.
-    [low, if high == EMPTY { EMPTY } else { high | 1 << 63 }]
+impl<'t> Pretoken<'t> {
+    pub(super) fn bytes(self) -> &'t [u8] {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Its key of two words, or the empty key where it is longer than [`MAX_SHORT`].
+    ///
+    /// Where the text goes on, 16 bytes are loaded and masked, without a branch on the length.
+    #[inline(always)]
+    pub(super) fn short_key(self) -> Key<2> {
+        let Some(window) = self.text.get(self.start..).and_then(<[u8]>::first_chunk::<16>) else { return self.key() };
+        let [kept_low, kept_high, _, length] = SHORT_PARTS[(self.end - self.start).min(MAX_SHORT + 1)];
+        let [low, high] = window.as_chunks::<8>().0 else { return [EMPTY; 2] };
+        let [low, high] = [u64::from_le_bytes(*low), u64::from_le_bytes(*high)];
+        [low & kept_low, high & kept_high | length | u64::from(self.is_segment && length != 0) << 63]
+    }
+
+    /// Its key of any number of words, or the empty key where it is too long.
+    #[inline]
+    fn key<const W: usize>(self) -> Key<W> {
+        let mut key = [EMPTY; W];
+        let length = self.end - self.start;
+        if length == 0 || length >= 8 * W {
+            return key;
+        }
+        let mut padded = [[0; 8]; W];
+        let rest = self.text.get(self.start..).unwrap_or_default();
+        let words = match rest.as_chunks::<8>().0.first_chunk::<W>() {
+            Some(words) => words,
+            None => {
+                padded.as_flattened_mut().iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+                &padded
+            }
+        };
+        for (index, (word, bytes)) in key.iter_mut().zip(words).enumerate() {
+            *word = u64::from_le_bytes(*bytes) & low_bytes(length.saturating_sub(8 * index));
+        }
+        key[W - 1] |= widen_u64(length) << 56 | u64::from(self.is_segment) << 63;
+        key
+    }
 }
 
 /// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
@@ -140,11 +154,12 @@ impl<const W: usize, const N: usize> Table<W, N> {
         usize::try_from(hash).unwrap_or(0) & self.lines.len().wrapping_sub(1)
     }
 
-    /// The ids of a pretoken, if its own line has it and they lie there: then there is one at least.
+    /// Starts to load the line of a key.
     #[inline(always)]
-    pub(super) fn few(&self, hash: u64, key: &Key<W>) -> Option<&Packed<N>> {
-        // The empty key is that of empty slots, which have no ids.
-        self.at_home(hash, key).filter(|packed| n_packed(packed).wrapping_sub(1) < N)
+    pub(super) fn prefetch(&self, hash: u64) {
+        if let Some(line) = self.lines.get(self.index(hash)) {
+            super::prefetch::prefetch(line);
+        }
     }
 
     /// What is known of a pretoken, if its own line has it.
@@ -168,24 +183,23 @@ impl<const W: usize, const N: usize> Table<W, N> {
         Some(home.packed[other])
     }
 
-    /// Appends the ids of a pretoken to `out`, if it is known.
-    fn append(&mut self, key: &Key<W>, ring: &Ring, out: &mut Vec<u32>) -> bool {
+    /// Gives the ids of a pretoken to `sink`, if it is known.
+    fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
         let hash = self.hash(key);
-        let Some(packed) = self.at_home(hash, key).copied().or_else(|| self.next_door(hash, key)) else { return false };
-        let n_ids = n_packed(&packed);
-        if n_ids <= N {
-            let mut ids = packed;
-            ids[N - 1] &= ID_BITS;
-            out.extend_from_slice(&ids[..n_ids]);
-            return true;
-        }
-        let at = u64::from(packed[0]) | u64::from(packed[1]) << 32;
-        match ring.get(at, widen(packed[2])) {
-            Some(ids) => {
-                out.extend_from_slice(ids);
-                true
+        let Some(packed) = self.at_home(hash, key).copied().or_else(|| self.next_door(hash, key)) else {
+            return Ok(false);
+        };
+        match n_packed(&packed) {
+            0 => Ok(false),
+            n if n <= N => {
+                let mut ids = packed;
+                ids[N - 1] &= ID_BITS;
+                if let Some(places) = sink.room().first_chunk_mut() {
+                    *places = ids;
+                }
+                sink.took(n).map(|()| true)
             }
-            None => false,
+            _ => ring.take(&packed, sink),
         }
     }
 
@@ -255,7 +269,7 @@ impl Ring {
 
     fn push(&mut self, ids: &[u32]) -> u64 {
         if self.ids.is_empty() {
-            self.ids = vec![0; Self::LENGTH];
+            self.ids = vec![0; Self::LENGTH + ROOM];
         }
         let mut start = self.index(self.end);
         if start + ids.len() > Self::LENGTH {
@@ -270,13 +284,22 @@ impl Ring {
         at
     }
 
-    /// The ids written there, unless they were overwritten since.
-    fn get(&self, at: u64, n: usize) -> Option<&[u32]> {
+    /// Gives the ids that are packed as lying here to `sink`, unless they were overwritten since.
+    #[inline]
+    fn take<const N: usize>(&self, packed: &Packed<N>, sink: &mut impl Sink) -> Result<bool> {
+        let at = u64::from(packed[0]) | u64::from(packed[1]) << 32;
+        let n_ids = widen(packed[2]);
         if self.end - at > widen_u64(Self::LENGTH) {
-            return None;
+            return Ok(false);
         }
-        let start = self.index(at);
-        self.ids.get(start..start + n)
+        let room = sink.room();
+        let Some(ids) = self.ids.get(self.index(at)..).and_then(<[u32]>::first_chunk::<ROOM>) else { return Ok(false) };
+        // Sixteen, some of them in vain; seldom there are more.
+        room[..16].copy_from_slice(&ids[..16]);
+        if n_ids > 16 {
+            room[16..].copy_from_slice(&ids[16..]);
+        }
+        sink.took(n_ids).map(|()| true)
     }
 
     fn index(&self, at: u64) -> usize {
@@ -312,37 +335,50 @@ impl Cache {
     /// What the long pretokens and their ids may take; then they are all forgotten.
     const MAX_LONG_BYTES: usize = 1 << 20;
 
-    /// Appends the ids of a pretoken to `out`, if it was seen lately. It may be a segment: a part of a longer pretoken.
-    pub(super) fn append(&mut self, pretoken: &[u8], is_segment: bool, out: &mut Vec<u32>) -> bool {
-        match pretoken.len() {
-            0..=MAX_SHORT => self.short.append(&key(pretoken, is_segment), &self.ring, out),
-            16..=MAX_MEDIUM => self.medium.append(&key(pretoken, is_segment), &self.ring, out),
-            _ => match self.long.get(pretoken).filter(|_| !is_segment) {
-                Some(ids) => {
-                    out.extend_from_slice(ids);
-                    true
-                }
-                None => false,
-            },
+    /// Gives the ids of a short pretoken to `sink`, if its own line has it.
+    #[inline(always)]
+    pub(super) fn take_at_home(&self, hash: u64, key: &Key<2>, sink: &mut impl Sink) -> Result<bool> {
+        let Some(packed) = self.short.at_home(hash, key) else { return Ok(false) };
+        // The empty key is that of empty slots, which have no ids.
+        match n_packed(packed) {
+            1..=4 => {
+                sink.take_packed(packed);
+                Ok(true)
+            }
+            0 => Ok(false),
+            _ => self.ring.take(packed, sink),
+        }
+    }
+
+    /// Gives the ids of a pretoken to `sink`, if it was seen lately.
+    #[inline]
+    pub(super) fn take(&mut self, pretoken: Pretoken<'_>, sink: &mut impl Sink) -> Result<bool> {
+        match pretoken.end - pretoken.start {
+            0..=MAX_SHORT => self.short.take(&pretoken.key(), &self.ring, sink),
+            16..=MAX_MEDIUM => self.medium.take(&pretoken.key(), &self.ring, sink),
+            _ => {
+                let known = if pretoken.is_segment { None } else { self.long.get(pretoken.bytes()) };
+                known.map_or(Ok(false), |ids| sink.take(ids).map(|()| true))
+            }
         }
     }
 
     /// Remembers the ids of a pretoken.
-    pub(super) fn insert(&mut self, pretoken: &[u8], is_segment: bool, ids: &[u32]) {
-        match pretoken.len() {
-            0..=MAX_SHORT => self.short.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
-            16..=MAX_MEDIUM => self.medium.insert_ids(key(pretoken, is_segment), ids, &mut self.ring),
+    pub(super) fn insert(&mut self, pretoken: Pretoken<'_>, ids: &[u32]) {
+        match pretoken.end - pretoken.start {
+            0..=MAX_SHORT => self.short.insert_ids(pretoken.key(), ids, &mut self.ring),
+            16..=MAX_MEDIUM => self.medium.insert_ids(pretoken.key(), ids, &mut self.ring),
             // One that is so long is not seen again soon.
-            n_bytes if is_segment || n_bytes > Self::MAX_LONG_BYTES / 64 => {}
+            n_bytes if pretoken.is_segment || n_bytes > Self::MAX_LONG_BYTES / 64 => {}
             n_bytes => {
-                // An entry takes about as much again as its bytes, and its ids no more than four times as many.
+                // An entry takes some memory besides its bytes and ids.
                 let cost = 64 + n_bytes + 4 * ids.len();
                 if self.long_bytes + cost > Self::MAX_LONG_BYTES {
                     self.long.clear();
                     self.long_bytes = 0;
                 }
                 self.long_bytes += cost;
-                self.long.insert(pretoken.into(), ids.into());
+                self.long.insert(pretoken.bytes().into(), ids.into());
             }
         }
     }
@@ -350,11 +386,19 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sink::Ids;
     use super::*;
 
-    fn known(cache: &mut Cache, pretoken: &[u8], is_segment: bool) -> Option<Vec<u32>> {
+    fn whole(text: &[u8]) -> Pretoken<'_> {
+        Pretoken { text, start: 0, end: text.len(), is_segment: false }
+    }
+
+    fn known(cache: &mut Cache, pretoken: Pretoken<'_>) -> Option<Vec<u32>> {
         let mut ids = Vec::new();
-        cache.append(pretoken, is_segment, &mut ids).then_some(ids)
+        let mut sink = Ids::new(&mut ids);
+        let is_known = cache.take(pretoken, &mut sink).unwrap();
+        sink.finish().unwrap();
+        is_known.then_some(ids)
     }
 
     #[test]
@@ -369,13 +413,16 @@ mod tests {
             }
             let expected: Vec<u64> =
                 padded[..size].chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
-            let short = if length <= MAX_SHORT { [expected[0], expected[1]] } else { [0; 2] };
             for text in [&text[..], &text[..3 + length]] {
-                assert_eq!(short_key(text, 3, 3 + length), short);
-                assert_eq!(key::<2>(&text[3..3 + length], false), short);
-            }
-            if length > MAX_SHORT {
-                assert_eq!(key::<4>(&text[3..3 + length], false)[..], expected[..]);
+                let pretoken = Pretoken { text, start: 3, end: 3 + length, is_segment: false };
+                let short = if length <= MAX_SHORT { [expected[0], expected[1]] } else { [0; 2] };
+                assert_eq!([pretoken.short_key(), pretoken.key()], [short; 2]);
+                if length > MAX_SHORT {
+                    assert_eq!(pretoken.key::<4>()[..], expected[..]);
+                }
+                let segment = Pretoken { is_segment: true, ..pretoken };
+                assert_eq!(segment.short_key(), segment.key());
+                assert_eq!(segment.short_key() == short, length > MAX_SHORT);
             }
         }
     }
@@ -385,14 +432,16 @@ mod tests {
         let mut cache = Cache::default();
         let pretokens = [&b"a"[..], b"a\0", b"\0", b"\0\0", &[0; 15], &[0; 16], &[0; 31], &[0; 32], &[1; 32]];
         for (id, pretoken) in (0..).zip(pretokens) {
-            assert_eq!(known(&mut cache, pretoken, false), None);
-            cache.insert(pretoken, false, &[id]);
-            assert_eq!(known(&mut cache, pretoken, true), None);
-            cache.insert(pretoken, true, &[id + 100]);
+            let (pretoken, segment) = (whole(pretoken), Pretoken { is_segment: true, ..whole(pretoken) });
+            assert_eq!(known(&mut cache, pretoken), None);
+            cache.insert(pretoken, &[id]);
+            assert_eq!(known(&mut cache, segment), None);
+            cache.insert(segment, &[id + 100]);
         }
         for (id, pretoken) in (0..).zip(pretokens) {
-            assert_eq!(known(&mut cache, pretoken, false), Some(vec![id]));
-            assert_eq!(known(&mut cache, pretoken, true), (pretoken.len() <= MAX_MEDIUM).then(|| vec![id + 100]));
+            let segment = Pretoken { is_segment: true, ..whole(pretoken) };
+            assert_eq!(known(&mut cache, whole(pretoken)), Some(vec![id]));
+            assert_eq!(known(&mut cache, segment), (pretoken.len() <= MAX_MEDIUM).then(|| vec![id + 100]));
         }
     }
 
@@ -405,16 +454,16 @@ mod tests {
             let length = [4, 20, 40][widen(number % 3)];
             let pretoken = |number: u32| number.to_le_bytes().repeat(length / 4);
             let ids = |number: u32| vec![number; 1 + widen(number / 3 % 13)];
-            cache.insert(&pretoken(number), false, &ids(number));
-            assert_eq!(known(&mut cache, &pretoken(number), false), Some(ids(number)));
+            cache.insert(whole(&pretoken(number)), &ids(number));
+            assert_eq!(known(&mut cache, whole(&pretoken(number))), Some(ids(number)));
             let earlier = number - number.min(3 * (number / 9));
-            if let Some(known) = known(&mut cache, &pretoken(earlier), false) {
+            if let Some(known) = known(&mut cache, whole(&pretoken(earlier))) {
                 assert_eq!(known, ids(earlier));
                 found[widen(earlier % 3)] += 1;
             }
         }
         assert!(found.iter().all(|&found| found > 1_000), "{found:?}");
         assert_eq!([cache.short.lines.len(), cache.medium.lines.len()], [1 << 17, 1 << 15]);
-        assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.ids.len() == Ring::LENGTH);
+        assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.ids.len() == Ring::LENGTH + ROOM);
     }
 }

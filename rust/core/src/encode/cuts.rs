@@ -1,46 +1,53 @@
-//! Safe cuts: places in a pretoken that no token can cross, found by the two bytes beside them.
+//! Safe cuts: places in a pretoken that no token can cross, found by what stands beside them.
 //!
-//! If no token holds the bytes `x` and `y` side by side, no merge ever joins what lies on either side of `x|y`: the
-//! encoding of the whole is the encoding of the parts, one after the other. In text without spaces most characters are
+//! If no token can hold the end of one character and the start of the next, no merge ever joins what lies on either side:
+//! the encoding of the whole is the encoding of the parts, one after the other. In text without spaces most characters are
 //! cut from their neighbours in this way, and a line that never comes again becomes a few characters that often do.
 
+use std::sync::OnceLock;
+
+use crate::ids::widen;
 use crate::vocab::{MergeTable, Vocabulary};
 
-/// Which pairs of bytes stand side by side in some token.
+/// Which neighbours some token may join.
 #[derive(Debug)]
 pub(super) struct Cuts {
-    /// One bit for each pair of bytes, by `left << 8 | right`.
-    joined: Vec<u64>,
+    /// One bit for each pair of bytes that stand side by side in some token, by `left << 8 | right`.
+    bytes: Vec<u64>,
+    /// Built when the first text comes that has two characters of three bytes in a row.
+    characters: OnceLock<Characters>,
+}
+
+/// Which pairs of characters of three bytes some token may join: at least those that one does, and few others.
+#[derive(Debug)]
+struct Characters {
+    /// By code point: groups of half characters, at the end of which a token may go on from this character, and into
+    /// which one may come from before.
+    groups: Vec<[u8; 2]>,
+    /// One bit for each hash of two whole characters that some token holds side by side.
+    pairs: Vec<u64>,
 }
 
 impl Cuts {
-    /// Looks at the tokens that can come of merging; and, where whole pretokens are looked up, at those that cannot.
+    /// Looks at the tokens that merging can make; and, where whole pretokens are looked up, at those that it cannot.
     pub(super) fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
-        let mut joined = vec![0; 1 << 10];
-        let mut join = |left: u8, right: u8| joined[word(left, right)] |= 1 << (right & 63);
-        if whole_pretokens {
-            for (_, token) in vocabulary.ordinary() {
-                token.windows(2).for_each(|pair| join(pair[0], pair[1]));
-            }
-        }
-        // Where its two parts meet is all there is to a token that is merged: its other pairs of bytes lie in the parts.
-        for (left, right, _) in table.merges() {
-            let [left, right] = [left, right].map(|part| vocabulary.token(table.id(part).get()).unwrap_or_default());
+        let mut bytes = vec![0; 1 << 10];
+        for_each_joint(vocabulary, table, whole_pretokens, |left, right| {
             if let (Some(&left), Some(&right)) = (left.last(), right.first()) {
-                join(left, right);
+                bytes[word(left, right)] |= 1 << (right & 63);
             }
-        }
-        Self { joined }
+        });
+        Self { bytes, characters: OnceLock::new() }
     }
 
-    /// Splits a pretoken before the first safe cut, if it has one.
-    #[inline]
-    pub(super) fn first_segment<'p>(&self, pretoken: &'p [u8]) -> (&'p [u8], &'p [u8]) {
-        let end = pretoken
-            .windows(2)
-            .position(|pair| self.is_cut(pair[0], pair[1]))
-            .map_or(pretoken.len(), |index| index + 1);
-        pretoken.split_at(end)
+    /// Makes ready for [`segments`](Self::segments).
+    ///
+    /// As with the trie, the tables are built outside their cell.
+    pub(super) fn prepare(&self, vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) {
+        if self.characters.get().is_none() {
+            let characters = Characters::new(vocabulary, table, whole_pretokens);
+            self.characters.get_or_init(|| characters);
+        }
     }
 
     /// The segments of a pretoken, between its safe cuts.
@@ -48,23 +55,206 @@ impl Cuts {
     pub(super) fn segments<'p>(&self, pretoken: &'p [u8]) -> impl Iterator<Item = &'p [u8]> {
         let mut rest = pretoken;
         std::iter::from_fn(move || {
-            let (segment, after) = self.first_segment(rest);
+            let (segment, after) = rest.split_at(self.segment_length(rest));
             rest = after;
             (!segment.is_empty()).then_some(segment)
         })
     }
 
-    /// Whether a pretoken may be cut between two of its bytes.
-    #[inline(always)]
-    fn is_cut(&self, left: u8, right: u8) -> bool {
-        // Cutting inside characters too would be right, but make the segments too short to be worth a look-up.
-        let is_boundary = right & 0xC0 != 0x80;
-        is_boundary && self.joined[word(left, right)] >> (right & 63) & 1 == 0
+    /// The length of the first segment.
+    #[inline]
+    fn segment_length(&self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        let mut character = wide_character(bytes);
+        while at < bytes.len() {
+            at += match character {
+                Some(_) => 3,
+                // Cutting inside characters too would be right, but make the segments too short to be worth a look-up.
+                None => 1 + bytes.iter().skip(at + 1).take_while(|&&byte| byte & 0xC0 == 0x80).count(),
+            };
+            let next = wide_character(bytes.get(at..).unwrap_or_default());
+            let is_joined = match (character, next) {
+                (Some(left), Some(right)) => self.characters.get().is_none_or(|all| all.are_joined(left, right)),
+                _ => match bytes.get(at - 1..=at) {
+                    Some(&[left, right]) => self.bytes[word(left, right)] >> (right & 63) & 1 == 1,
+                    _ => false,
+                },
+            };
+            if !is_joined {
+                break;
+            }
+            character = next;
+        }
+        at
     }
 }
 
-/// Which word has the bit of a pair.
+impl Characters {
+    fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
+        let mut all = Self { groups: vec![[0; 2]; 1 << 16], pairs: vec![0; 1 << 14] };
+        for_each_joint(vocabulary, table, whole_pretokens, |left, right| {
+            let (Some(left), Some((right, prefix))) = (characters_at_end(left), characters_at_start(right)) else {
+                return;
+            };
+            if let ([left], [right]) = (left.as_slice(), right.as_slice()) {
+                let (word, bit) = pair_bit(*left, *right);
+                all.pairs[word] |= bit;
+            } else {
+                // Where one of them is cut off, all characters that it may be a part of are joined, by way of a group.
+                let group = 1 << (prefix.wrapping_mul(0x9E37_79B9) >> 29);
+                left.into_iter().for_each(|left| all.groups[usize::from(left)][0] |= group);
+                right.into_iter().for_each(|right| all.groups[usize::from(right)][1] |= group);
+            }
+        });
+        all
+    }
+
+    #[inline(always)]
+    fn are_joined(&self, left: u16, right: u16) -> bool {
+        let ([from, _], [_, into]) = (self.groups[usize::from(left)], self.groups[usize::from(right)]);
+        let (word, bit) = pair_bit(left, right);
+        from & into != 0 || self.pairs[word] & bit != 0
+    }
+}
+
+/// Calls `visit` with the bytes on either side of each place inside a token where a character may begin.
+fn for_each_joint(
+    vocabulary: &Vocabulary,
+    table: &MergeTable,
+    whole_pretokens: bool,
+    mut visit: impl FnMut(&[u8], &[u8]),
+) {
+    // Where its two parts meet is all there is to a token that is merged: its other joints lie in the parts.
+    for (left, right, _) in table.merges() {
+        let [left, right] = [left, right].map(|part| vocabulary.token(table.id(part).get()).unwrap_or_default());
+        visit(left, right);
+    }
+    if whole_pretokens {
+        for (_, token) in vocabulary.ordinary() {
+            (1..token.len()).map(|middle| token.split_at(middle)).for_each(|(left, right)| visit(left, right));
+        }
+    }
+}
+
+/// The characters of three bytes that bytes may end with: one, or all that the last bytes may be the end of.
+fn characters_at_end(bytes: &[u8]) -> Option<Vec<u16>> {
+    let is_continuation = |byte: &&u8| **byte & 0xC0 == 0x80;
+    let n_continuations = bytes.iter().rev().take_while(is_continuation).count();
+    match (bytes, n_continuations) {
+        ([third], 1) => Some((0..=0x3FF).map(|high| high << 6 | u16::from(third & 0x3F)).collect()),
+        ([second, third], 2) => {
+            let low = u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
+            Some((0..=0xF).map(|high| high << 12 | low).collect())
+        }
+        ([.., lead, second, third], 2) => Some(vec![wide_character(&[*lead, *second, *third])?]),
+        _ => None,
+    }
+}
+
+/// The characters of three bytes that bytes may start with: one, or all that they may be the start of. And what tells
+/// their starts apart.
+fn characters_at_start(bytes: &[u8]) -> Option<(Vec<u16>, u32)> {
+    match *bytes {
+        [lead @ 0xE0..=0xEF] => {
+            let high = u16::from(lead & 0xF) << 12;
+            Some(((high..=high | 0xFFF).collect(), lead.into()))
+        }
+        [lead @ 0xE0..=0xEF, second @ 0x80..=0xBF] => {
+            let high = u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6;
+            Some(((high..=high | 0x3F).collect(), u32::from(lead) << 8 | u32::from(second)))
+        }
+        _ => wide_character(bytes).map(|character| (vec![character], u32::from(character) << 8)),
+    }
+}
+
+/// The character that bytes start with, where it has three bytes.
+#[inline(always)]
+fn wide_character(bytes: &[u8]) -> Option<u16> {
+    let &[lead, second, third] = bytes.first_chunk()?;
+    let is_wide = lead & 0xF0 == 0xE0 && second & 0xC0 == 0x80 && third & 0xC0 == 0x80;
+    is_wide.then(|| u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F))
+}
+
+/// Which word has the bit of a pair of bytes.
 #[inline(always)]
 fn word(left: u8, right: u8) -> usize {
     usize::from(left) << 2 | usize::from(right) >> 6
+}
+
+/// Which word and bit a pair of characters has.
+#[inline(always)]
+fn pair_bit(left: u16, right: u16) -> (usize, u64) {
+    let hash = (u32::from(left) << 16 | u32::from(right)).wrapping_mul(0x9E37_79B1) >> 12;
+    (widen(hash >> 6), 1 << (hash & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin;
+    use crate::vocab::canonical::normalise;
+
+    /// A cut is safe if no token holds the end of what is before it and the start of what is after it. Here tokens are
+    /// searched for every such end and start, for characters that tokens join and for others.
+    #[test]
+    fn no_token_crosses_a_cut() {
+        for name in ["gpt2", "cl100k_base", "o200k_base"] {
+            let definition = builtin::definition(name).unwrap().unwrap();
+            let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
+            let table = normalise(&vocabulary, &definition.merges).unwrap().table;
+            let cuts = Cuts::new(&vocabulary, &table, false);
+            cuts.prepare(&vocabulary, &table, false);
+            let mut joints = std::collections::HashSet::new();
+            let mut characters =
+                vec!['a', 'é', '\u{800}', '中', '文', '。', 'の', 'ー', '한', '국', 'ก', 'ा', '\u{FFFD}', '😀'];
+            for (_, token) in &definition.tokens {
+                for middle in 1..token.len() {
+                    for start in middle.saturating_sub(4)..middle {
+                        for end in middle + 1..=token.len().min(middle + 4) {
+                            joints.insert((&token[start..middle], &token[middle..end]));
+                        }
+                    }
+                }
+                let text = String::from_utf8_lossy(token);
+                characters.extend(text.chars().filter(|c| c.len_utf8() == 3).take(2));
+            }
+            characters.sort_unstable();
+            characters.dedup();
+            let (mut n_cut, mut n_joined) = (0, 0);
+            for (index, left) in characters.iter().enumerate() {
+                for right in characters.iter().skip(index % 7).step_by(7) {
+                    let (mut left_bytes, mut right_bytes) = ([0; 4], [0; 4]);
+                    let left = left.encode_utf8(&mut left_bytes).as_bytes();
+                    let right = right.encode_utf8(&mut right_bytes).as_bytes();
+                    let text = [left, right].concat();
+                    if cuts.segments(&text).count() == 1 {
+                        n_joined += 1;
+                        continue;
+                    }
+                    n_cut += 1;
+                    for start in 0..left.len() {
+                        for end in 1..=right.len() {
+                            assert!(!joints.contains(&(&left[start..], &right[..end])), "{name} {text:?}");
+                        }
+                    }
+                }
+            }
+            // Not so few that a mistake would go unseen, nor so many joined that cutting would be of no use.
+            assert!(n_cut > 100_000 && n_joined > 100 && n_joined < n_cut / 2, "{name} {n_cut} {n_joined}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_cut_by_pairs_of_bytes() {
+        let definition = builtin::definition("gpt2").unwrap().unwrap();
+        let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
+        let table = normalise(&vocabulary, &definition.merges).unwrap().table;
+        let cuts = Cuts::new(&vocabulary, &table, false);
+        cuts.prepare(&vocabulary, &table, false);
+        for bytes in
+            [&b"\xE4"[..], b"\xE4\xB8", b"\xE4\xE4\xB8\xAD", b"\x80\x80\xFF\xE4A", b"\xED\xA0\x80\xED\xB0\x80", b""]
+        {
+            assert_eq!(cuts.segments(bytes).collect::<Vec<_>>().concat(), bytes);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use super::cache::{Cache, Key, of_segment, short_key};
+use super::cache::{Cache, Key, MAX_MEDIUM, Pretoken};
 use super::cuts::Cuts;
 use super::sink::{BATCH, Count, Ids, Sink};
 use super::trie::Trie;
@@ -41,6 +41,8 @@ pub struct Scratch {
     long: long::Workspace,
     /// The ids of one pretoken that was not in the cache.
     fresh: Vec<u32>,
+    /// The ids of one segment that was not in the cache.
+    merged: Vec<u32>,
     ids: Vec<u32>,
     serial: u64,
 }
@@ -180,9 +182,9 @@ impl Encoder {
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<usize> {
-        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Count::default() };
-        run.encode_text(pretokenizer, |&Count(n_ids)| n_ids <= limit)?;
-        Ok(run.sink.0)
+        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Count::new() };
+        run.encode_text(pretokenizer, |sink| sink.n_ids <= limit)?;
+        Ok(run.sink.n_ids)
     }
 
     /// Appends the ids of one pretoken, of any bytes, to `out`.
@@ -235,6 +237,10 @@ impl Encoder {
             long::encode(self.table(), self.trie()?, work, bytes, interrupt, out)?;
         }
         Ok(())
+    }
+
+    fn prepare_cuts(&self, vocabulary: &Vocabulary) {
+        self.cuts.prepare(vocabulary, self.table(), self.whole_pretokens);
     }
 
     /// The trie, built where this is the first to ask.
@@ -322,13 +328,14 @@ impl<S: Sink> Run<'_, S> {
     /// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes and goes on.
     #[inline(always)]
     fn has_cuts(&self, start: usize, end: usize) -> bool {
-        end - start > 3 && self.text.get(start).is_some_and(|&byte| byte >= 0xE0)
+        end - start > 3 && self.text.get(start..start + 2).is_some_and(|first| first[0] >= 0xE0 || first[1] >= 0xE0)
     }
 
     #[inline(never)]
     fn push_segments(&mut self, batch: &mut Batch, mut start: usize, end: usize) -> Result<()> {
         let pretoken = self.text.get(start..end).unwrap_or_default();
         let encoder = self.encoder;
+        encoder.prepare_cuts(self.vocabulary);
         for segment in encoder.cuts.segments(pretoken) {
             let end = start + segment.len();
             if encoder.whole_pretokens && segment.len() < pretoken.len() {
@@ -346,12 +353,11 @@ impl<S: Sink> Run<'_, S> {
     #[inline(always)]
     fn push(&self, batch: &mut Batch, start: usize, end: usize) {
         let index = batch.n % BATCH;
-        let mut key = short_key(self.text, start, end);
-        if batch.segments != 0 && batch.segments >> index & 1 == 1 {
-            key = of_segment(key);
-        }
+        let key = batch.pretoken(self.text, index, start, end).short_key();
         batch.keys[index] = key;
-        batch.hashes[index] = self.scratch.cache.short.hash(&key);
+        let hash = self.scratch.cache.short.hash(&key);
+        self.scratch.cache.short.prefetch(hash);
+        batch.hashes[index] = hash;
         batch.ends[index] = end;
         batch.n += 1;
     }
@@ -362,9 +368,8 @@ impl<S: Sink> Run<'_, S> {
         let mut start = batch.start;
         for index in 0..batch.n.min(BATCH) {
             let end = batch.ends[index];
-            match self.scratch.cache.short.few(batch.hashes[index], &batch.keys[index]) {
-                Some(packed) => self.sink.take_packed(packed),
-                None => self.encode_other(start, end, batch.segments >> index & 1 == 1)?,
+            if !self.scratch.cache.take_at_home(batch.hashes[index], &batch.keys[index], &mut self.sink)? {
+                self.encode_other(batch.pretoken(self.text, index, start, end))?;
             }
             start = end;
         }
@@ -372,44 +377,72 @@ impl<S: Sink> Run<'_, S> {
         self.sink.finish()
     }
 
-    /// Encodes what is not at home in the cache of short pretokens.
+    /// Encodes what is not at home in the cache of short pretokens, or has many ids.
     #[inline(never)]
-    fn encode_other(&mut self, start: usize, end: usize, is_segment: bool) -> Result<()> {
-        let pretoken = self.text.get(start..end).unwrap_or_default();
-        let mut fresh = std::mem::take(&mut self.scratch.fresh);
-        fresh.clear();
-        if !self.scratch.cache.append(pretoken, is_segment, &mut fresh) {
-            self.encode_new(pretoken, is_segment, &mut fresh)?;
+    fn encode_other(&mut self, pretoken: Pretoken<'_>) -> Result<()> {
+        if self.scratch.cache.take(pretoken, &mut self.sink)? {
+            return Ok(());
         }
-        self.sink.take(&fresh)?;
-        if fresh.capacity() <= 1 << 16 {
-            self.scratch.fresh = fresh;
+        let encoder = self.encoder;
+        let whole_id = (encoder.whole_pretokens && !pretoken.is_segment)
+            .then(|| self.vocabulary.ordinary_id(pretoken.bytes()))
+            .flatten();
+        if let Some(id) = whole_id {
+            self.scratch.cache.insert(pretoken, &[id.get()]);
+            return self.sink.take(&[id.get()]);
         }
+        if pretoken.end - pretoken.start > MAX_MEDIUM {
+            return self.encode_segments(pretoken).map(drop);
+        }
+        let Self { encoder, vocabulary, text, interrupt, .. } = *self;
+        let mut ids = std::mem::take(&mut self.scratch.fresh);
+        ids.clear();
+        let mut run =
+            Run { encoder, vocabulary, scratch: &mut *self.scratch, text, interrupt, sink: Ids::new(&mut ids) };
+        let n_segments = run.encode_segments(pretoken)?;
+        run.sink.finish()?;
+        if n_segments > 1 {
+            self.scratch.cache.insert(pretoken, &ids);
+        }
+        self.sink.take(&ids)?;
+        self.scratch.fresh = ids;
         Ok(())
     }
 
-    /// Appends the ids of a pretoken or segment that is not in the cache to `out`.
-    fn encode_new(&mut self, pretoken: &[u8], is_segment: bool, out: &mut Vec<u32>) -> Result<()> {
-        let Self { encoder, vocabulary, interrupt, .. } = *self;
-        let Scratch { cache, long: work, .. } = &mut *self.scratch;
-        let whole = (encoder.whole_pretokens && !is_segment).then(|| vocabulary.ordinary_id(pretoken)).flatten();
-        let (first, rest) = encoder.cuts.first_segment(pretoken);
-        if let Some(id) = whole {
-            out.push(id.get());
-        } else if rest.is_empty() {
-            encoder.merge(vocabulary, work, first, interrupt, out)?;
-        } else {
-            // Its segments will be seen again; the pretoken itself may never be.
-            for segment in encoder.cuts.segments(pretoken) {
-                if !cache.append(segment, encoder.whole_pretokens, out) {
-                    let start = out.len();
-                    encoder.merge(vocabulary, work, segment, interrupt, out)?;
-                    cache.insert(segment, encoder.whole_pretokens, out.get(start..).unwrap_or_default());
-                }
+    /// Encodes a pretoken that is not in the cache, segment by segment, and remembers those. Returns their number.
+    fn encode_segments(&mut self, pretoken: Pretoken<'_>) -> Result<usize> {
+        let encoder = self.encoder;
+        encoder.prepare_cuts(self.vocabulary);
+        let (mut start, mut n_segments) = (pretoken.start, 0);
+        for bytes in encoder.cuts.segments(pretoken.bytes()) {
+            let end = start + bytes.len();
+            let is_whole = bytes.len() == pretoken.end - pretoken.start;
+            let segment = Pretoken {
+                start,
+                end,
+                is_segment: encoder.whole_pretokens && (pretoken.is_segment || !is_whole),
+                ..pretoken
+            };
+            if is_whole || !self.scratch.cache.take(segment, &mut self.sink)? {
+                self.merge(segment)?;
             }
-            return Ok(());
+            start = end;
+            n_segments += 1;
         }
-        cache.insert(pretoken, is_segment, out);
+        Ok(n_segments)
+    }
+
+    /// Encodes by merging, and remembers it.
+    fn merge(&mut self, pretoken: Pretoken<'_>) -> Result<()> {
+        let mut ids = std::mem::take(&mut self.scratch.merged);
+        ids.clear();
+        let work = &mut self.scratch.long;
+        self.encoder.merge(self.vocabulary, work, pretoken.bytes(), self.interrupt, &mut ids)?;
+        self.scratch.cache.insert(pretoken, &ids);
+        self.sink.take(&ids)?;
+        if ids.capacity() <= 1 << 16 {
+            self.scratch.merged = ids;
+        }
         Ok(())
     }
 }
@@ -417,5 +450,11 @@ impl<S: Sink> Run<'_, S> {
 impl Batch {
     fn new(start: usize) -> Self {
         Self { start, ends: [0; BATCH], keys: [[0; 2]; BATCH], hashes: [0; BATCH], segments: 0, n: 0 }
+    }
+
+    /// One of the batch, from `start` to `end` in `text`.
+    #[inline(always)]
+    fn pretoken<'t>(&self, text: &'t [u8], index: usize, start: usize, end: usize) -> Pretoken<'t> {
+        Pretoken { text, start, end, is_segment: self.segments >> index & 1 == 1 }
     }
 }

@@ -9,6 +9,7 @@ mod encoder;
 mod long;
 pub mod naive;
 pub(crate) mod parallel;
+mod prefetch;
 mod short;
 mod sink;
 #[cfg(test)]

@@ -1,12 +1,27 @@
 //! Where the ids of an encoding go: into a list of them, or into their number.
 
-use crate::encode::cache::{ID_BITS, Packed, n_packed};
+use super::cache::{ID_BITS, Packed, n_packed};
 use crate::error::{Error, Result};
+
+/// A batch has this many pretokens.
+pub(super) const BATCH: usize = 64;
+
+/// No pretoken that the cache keeps in a table has as many ids.
+pub(super) const ROOM: usize = 32;
+
+/// The most ids that a batch of packed ones has.
+const MOST: usize = 4 * BATCH;
 
 /// Takes ids in order.
 pub(super) trait Sink {
     /// Takes up to four ids from a slot of the cache. At most [`BATCH`] times before [`finish`](Self::finish).
     fn take_packed(&mut self, packed: &Packed<4>);
+
+    /// Where the next ids may be written, to be [`took`](Self::took) then.
+    fn room(&mut self) -> &mut [u32; ROOM];
+
+    /// Takes the first `n` ids of the room.
+    fn took(&mut self, n: usize) -> Result<()>;
 
     /// Takes any number of ids.
     fn take(&mut self, ids: &[u32]) -> Result<()>;
@@ -15,20 +30,20 @@ pub(super) trait Sink {
     fn finish(&mut self) -> Result<()>;
 }
 
-/// A batch has this many pretokens.
-pub(super) const BATCH: usize = 64;
-
 /// Appends ids to a list.
 pub(super) struct Ids<'o> {
     out: &'o mut Vec<u32>,
-    /// What is not yet in the list: four places are written at once, some of them in vain.
-    waiting: [u32; 4 * BATCH + 4],
+    /// What is not yet in the list. There is room for a batch of packed ids after as many others, and more is written than
+    /// there are ids, since their number would be a guess of the processor's.
+    waiting: [u32; 2 * MOST + ROOM],
     n: usize,
+    /// What stands in where there should be room, but is not.
+    nowhere: [u32; ROOM],
 }
 
 impl<'o> Ids<'o> {
     pub(super) fn new(out: &'o mut Vec<u32>) -> Self {
-        Self { out, waiting: [0; 4 * BATCH + 4], n: 0 }
+        Self { out, waiting: [0; 2 * MOST + ROOM], n: 0, nowhere: [0; ROOM] }
     }
 }
 
@@ -40,6 +55,17 @@ impl Sink for Ids<'_> {
             *places = [first, second, third, last & ID_BITS];
             self.n += n_packed(packed);
         }
+    }
+
+    #[inline]
+    fn room(&mut self) -> &mut [u32; ROOM] {
+        self.waiting.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut).unwrap_or(&mut self.nowhere)
+    }
+
+    #[inline]
+    fn took(&mut self, n: usize) -> Result<()> {
+        self.n += n;
+        if self.n > MOST { self.finish() } else { Ok(()) }
     }
 
     fn take(&mut self, ids: &[u32]) -> Result<()> {
@@ -60,17 +86,34 @@ impl Sink for Ids<'_> {
 }
 
 /// Counts ids.
-#[derive(Default)]
-pub(super) struct Count(pub(super) usize);
+pub(super) struct Count {
+    pub(super) n_ids: usize,
+    nowhere: [u32; ROOM],
+}
+
+impl Count {
+    pub(super) fn new() -> Self {
+        Self { n_ids: 0, nowhere: [0; ROOM] }
+    }
+}
 
 impl Sink for Count {
     #[inline(always)]
     fn take_packed(&mut self, packed: &Packed<4>) {
-        self.0 += n_packed(packed);
+        self.n_ids += n_packed(packed);
+    }
+
+    fn room(&mut self) -> &mut [u32; ROOM] {
+        &mut self.nowhere
+    }
+
+    fn took(&mut self, n: usize) -> Result<()> {
+        self.n_ids += n;
+        Ok(())
     }
 
     fn take(&mut self, ids: &[u32]) -> Result<()> {
-        self.0 += ids.len();
+        self.n_ids += ids.len();
         Ok(())
     }
 
