@@ -39,6 +39,7 @@ pub struct Encoder {
 pub struct Scratch {
     cache: Cache,
     long: long::Workspace,
+    batch: Option<Box<Batch>>,
     /// The ids of one pretoken that was not in the cache.
     fresh: Vec<u32>,
     /// The ids of one segment that was not in the cache.
@@ -276,6 +277,9 @@ struct Run<'a, S> {
 }
 
 /// Pretokens, or segments of them, that are looked for together: consecutive, so each starts where the one before ends.
+///
+/// First all keys are made, so that the loads of one do not wait for those of another, then all are looked up.
+#[derive(Debug)]
 struct Batch {
     start: usize,
     ends: [usize; BATCH],
@@ -310,66 +314,63 @@ impl<S: Sink> Run<'_, S> {
     /// Encodes consecutive pretokens, the first from `start`.
     #[inline(never)]
     fn encode_ends(&mut self, mut start: usize, ends: &[usize]) -> Result<()> {
-        let mut batch = Batch::new(start);
-        for &end in ends {
-            if self.has_cuts(start, end) {
-                self.push_segments(&mut batch, start, end)?;
-            } else {
-                self.push(&mut batch, start, end);
-                if batch.n == BATCH {
-                    self.encode_batch(&mut batch)?;
-                }
+        // It is lent, not made, as that would take longer than to encode a few words.
+        let mut batch = self.scratch.batch.take().unwrap_or_default();
+        let mut encoded = Ok(());
+        for ends in ends.chunks(BATCH) {
+            encoded = match batch.fill(&self.scratch.cache, self.text, start, ends) {
+                true => self.encode_cut(&mut batch, start, ends),
+                false => self.encode_batch(&mut batch),
+            };
+            start = ends.last().copied().unwrap_or(start);
+            if encoded.is_err() {
+                break;
             }
-            start = end;
         }
-        self.encode_batch(&mut batch)
+        self.scratch.batch = Some(batch);
+        encoded
     }
 
-    /// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes and goes on.
-    #[inline(always)]
-    fn has_cuts(&self, start: usize, end: usize) -> bool {
-        end - start > 3 && self.text.get(start..start + 2).is_some_and(|first| first[0] >= 0xE0 || first[1] >= 0xE0)
-    }
-
-    #[inline(never)]
-    fn push_segments(&mut self, batch: &mut Batch, mut start: usize, end: usize) -> Result<()> {
-        let pretoken = self.text.get(start..end).unwrap_or_default();
+    /// Encodes consecutive pretokens, some of which may have safe cuts.
+    fn encode_cut(&mut self, batch: &mut Batch, mut start: usize, ends: &[usize]) -> Result<()> {
         let encoder = self.encoder;
         encoder.prepare_cuts(self.vocabulary);
-        for segment in encoder.cuts.segments(pretoken) {
-            let end = start + segment.len();
-            if encoder.whole_pretokens && segment.len() < pretoken.len() {
-                batch.segments |= 1 << batch.n;
-            }
-            self.push(batch, start, end);
-            if batch.n == BATCH {
-                self.encode_batch(batch)?;
+        (batch.start, batch.n, batch.segments) = (start, 0, 0);
+        for &end in ends {
+            let pretoken = self.text.get(start..end).unwrap_or_default();
+            if may_have_cuts(pretoken) {
+                for segment in encoder.cuts.segments(pretoken) {
+                    let is_segment = encoder.whole_pretokens && segment.len() < pretoken.len();
+                    self.push(batch, Pretoken { text: self.text, start, end: start + segment.len(), is_segment })?;
+                    start += segment.len();
+                }
+            } else {
+                self.push(batch, Pretoken { text: self.text, start, end, is_segment: false })?;
             }
             start = end;
         }
-        Ok(())
+        self.encode_batch(batch)
     }
 
+    /// Adds to a batch, and encodes it where it is full.
     #[inline(always)]
-    fn push(&self, batch: &mut Batch, start: usize, end: usize) {
+    fn push(&mut self, batch: &mut Batch, pretoken: Pretoken<'_>) -> Result<()> {
         let index = batch.n % BATCH;
-        let key = batch.pretoken(self.text, index, start, end).short_key();
-        batch.keys[index] = key;
-        let hash = self.scratch.cache.short.hash(&key);
-        self.scratch.cache.short.prefetch(hash);
-        batch.hashes[index] = hash;
-        batch.ends[index] = end;
+        batch.set(&self.scratch.cache, index, pretoken);
+        batch.segments |= u64::from(pretoken.is_segment) << index;
         batch.n += 1;
+        if batch.n == BATCH { self.encode_batch(batch) } else { Ok(()) }
     }
 
     /// Encodes a batch, and begins the next where it ends.
-    #[inline(always)]
+    #[inline]
     fn encode_batch(&mut self, batch: &mut Batch) -> Result<()> {
+        let n = batch.n.min(BATCH);
         let mut start = batch.start;
-        for index in 0..batch.n.min(BATCH) {
-            let end = batch.ends[index];
-            if !self.scratch.cache.take_at_home(batch.hashes[index], &batch.keys[index], &mut self.sink)? {
-                self.encode_other(batch.pretoken(self.text, index, start, end))?;
+        for (index, ((&end, key), &hash)) in batch.ends[..n].iter().zip(&batch.keys).zip(&batch.hashes).enumerate() {
+            if !self.scratch.cache.take_at_home(hash, key, &mut self.sink)? {
+                let is_segment = batch.segments >> index & 1 == 1;
+                self.encode_other(Pretoken { text: self.text, start, end, is_segment })?;
             }
             start = end;
         }
@@ -447,14 +448,41 @@ impl<S: Sink> Run<'_, S> {
     }
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self { start: 0, ends: [0; BATCH], keys: [[0; 2]; BATCH], hashes: [0; BATCH], segments: 0, n: 0 }
+    }
+}
+
 impl Batch {
-    fn new(start: usize) -> Self {
-        Self { start, ends: [0; BATCH], keys: [[0; 2]; BATCH], hashes: [0; BATCH], segments: 0, n: 0 }
+    /// Makes a batch of consecutive pretokens. Says whether one of them may have safe cuts.
+    #[inline(always)]
+    fn fill(&mut self, cache: &Cache, text: &[u8], start: usize, ends: &[usize]) -> bool {
+        (self.start, self.segments, self.n) = (start, 0, ends.len());
+        let mut any_cuts = false;
+        let mut start = start;
+        for (index, &end) in ends.iter().enumerate().take(BATCH) {
+            self.set(cache, index, Pretoken { text, start, end, is_segment: false });
+            any_cuts |= text.get(start..end).is_some_and(may_have_cuts);
+            start = end;
+        }
+        any_cuts
     }
 
-    /// One of the batch, from `start` to `end` in `text`.
     #[inline(always)]
-    fn pretoken<'t>(&self, text: &'t [u8], index: usize, start: usize, end: usize) -> Pretoken<'t> {
-        Pretoken { text, start, end, is_segment: self.segments >> index & 1 == 1 }
+    fn set(&mut self, cache: &Cache, index: usize, pretoken: Pretoken<'_>) {
+        let key = pretoken.short_key();
+        let hash = cache.short.hash(&key);
+        cache.short.prefetch(hash);
+        self.keys[index] = key;
+        self.hashes[index] = hash;
+        self.ends[index] = pretoken.end;
     }
+}
+
+/// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes, or a space and such a one,
+/// and goes on. Of others, those that are not in the cache are looked at more closely.
+#[inline(always)]
+fn may_have_cuts(pretoken: &[u8]) -> bool {
+    matches!(pretoken, [first, second, _, _, ..] if *first >= 0xE0 || *second >= 0xE0)
 }
