@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use super::rules::{Contractions, Digits, Rules, Tail, Whitespace, Words};
 use super::scan::{Scanner, contraction_length, decode};
-use super::simd::Bytes;
+use super::simd::{Bytes, HighBytes};
 use crate::ids::widen;
 use crate::unicode::{Class, class_of};
 
@@ -43,6 +43,7 @@ const SCALAR_BYTES: usize = 32;
 #[inline(always)]
 pub(super) fn split<B>(
     classify: impl Fn(&Block) -> Bytes,
+    classify_high: impl Fn(&Block) -> HighBytes,
     rules: Rules,
     text: &str,
     mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
@@ -57,7 +58,7 @@ pub(super) fn split<B>(
             padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
             &padded
         });
-        let mut lasts = last_bytes(rules, block, &classify(block), rest.len());
+        let mut lasts = last_bytes(rules, block, &classify(block), &classify_high, rest.len());
         if lasts == 0 {
             let until = text.len().min(start + SCALAR_BYTES);
             while start < until {
@@ -108,13 +109,19 @@ struct Chars {
 /// Which bytes of a block are the last of a pretoken, as far as that is certain. The block starts with a pretoken, and is
 /// the beginning of the `n_rest` bytes to the end of the text.
 #[inline(always)]
-fn last_bytes(rules: Rules, block: &Block, bytes: &Bytes, n_rest: usize) -> u64 {
+fn last_bytes(
+    rules: Rules,
+    block: &Block,
+    bytes: &Bytes,
+    classify_high: &impl Fn(&Block) -> HighBytes,
+    n_rest: usize,
+) -> u64 {
     let mut known = Known { n: n_rest.min(N_BYTES), at_end: n_rest <= N_BYTES };
     let chars = if bytes.high & low(known.n) == 0 {
         let (letters, numbers, whitespace) = (bytes.letters, bytes.digits, bytes.whitespace);
         Chars { letters, capitals: bytes.capitals, numbers, whitespace, leads: !0 }
     } else {
-        paint(rules, block, bytes, &mut known)
+        paint(rules, block, bytes, &classify_high(block), &mut known)
     };
     let inside = low(known.n);
     let letters = chars.letters & inside;
@@ -176,8 +183,8 @@ fn last_bytes(rules: Rules, block: &Block, bytes: &Bytes, n_rest: usize) -> u64 
 
 /// Paints the characters of a block that is not all ASCII; what cannot be known of it is taken from `known`.
 #[inline(always)]
-fn paint(rules: Rules, block: &Block, bytes: &Bytes, known: &mut Known) -> Chars {
-    let leads = !bytes.continuations;
+fn paint(rules: Rules, block: &Block, bytes: &Bytes, high: &HighBytes, known: &mut Known) -> Chars {
+    let leads = !high.continuations;
     let high_leads = bytes.high & leads;
     if !known.at_end {
         // The last character may go on after the block.
@@ -188,6 +195,11 @@ fn paint(rules: Rules, block: &Block, bytes: &Bytes, known: &mut Known) -> Chars
     }
     let mut painted = [0; Class::COUNT];
     let mut rest = high_leads & low(known.n);
+    // What the first byte tells takes no loop; what case a letter has, it does not tell.
+    let wide = high.wide_letters & rest;
+    let narrow = if rules.words == Words::Cased { 0 } else { high.narrow_letters & rest };
+    rest ^= wide | narrow;
+    painted[Class::OtherLetter.index()] = wide | wide << 1 | wide << 2 | narrow | narrow << 1;
     while rest != 0 {
         let at = widen(rest.trailing_zeros());
         rest &= rest - 1;

@@ -360,11 +360,11 @@ pub(super) fn contraction_length(rules: Rules, rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of the characters that a byte leads, where all of them are letters.
+/// The length of the characters that a byte leads, where all of them are letters; those of three bytes have no case.
 #[inline(always)]
-fn letter_length(lead: &u8) -> Option<usize> {
+pub(super) const fn letter_length(lead: &u8) -> Option<usize> {
     match lead {
-        0xE5..=0xE8 => Some(3),
+        0xE5..=0xE9 | 0xEB | 0xEC => Some(3),
         0xC4..=0xCA | 0xD0 | 0xD1 => Some(2),
         _ => None,
     }
@@ -388,7 +388,9 @@ mod tests {
             let mut bytes = [0; 4];
             let length = c.encode_utf8(&mut bytes).len();
             let known = letter_length(&bytes[0]);
-            assert!(known.is_none_or(|known| known == length && set(class_of(c.into())) & LETTER != 0), "{c:?}");
+            let class = set(class_of(c.into()));
+            assert!(known.is_none_or(|known| known == length && class & LETTER != 0), "{c:?}");
+            assert!(known != Some(3) || class == set(Class::OtherLetter), "{c:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::blocks::{self, Block};
 use super::rules::Rules;
 
-/// One bit for each byte of a block, the first byte lowest. Of bytes that are no ASCII, only the last two masks know.
+/// What the bytes of a block are that are ASCII: one bit for each byte, the first byte lowest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Bytes {
     pub(super) letters: u64,
@@ -25,10 +25,19 @@ pub(super) struct Bytes {
     pub(super) spaces: u64,
     pub(super) apostrophes: u64,
     pub(super) slashes: u64,
-    /// Bytes of characters outside ASCII.
+    /// The bytes that are no ASCII.
     pub(super) high: u64,
-    /// Those of them that begin no character.
+}
+
+/// What the bytes of a block are that are not ASCII.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct HighBytes {
+    /// The bytes that begin no character.
     pub(super) continuations: u64,
+    /// The first bytes of characters of two bytes that are surely letters, see [`letter_length`](super::scan::letter_length).
+    pub(super) narrow_letters: u64,
+    /// The same of characters of three bytes.
+    pub(super) wide_letters: u64,
 }
 
 /// An instruction set that the scanner is compiled for.
@@ -99,7 +108,7 @@ pub(super) fn split_with<B>(
     match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => x86::split(rules, text, visit),
-        _ => blocks::split(portable::classify, rules, text, visit),
+        _ => blocks::split(portable::classify, portable::classify_high, rules, text, visit),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The masks of a block in plain Rust, eight bytes at a time: what the other tiers must agree with.
 
-use super::{Bytes, masked};
+use super::{Bytes, HighBytes, masked};
 use crate::pretokenize::blocks::Block;
+use crate::pretokenize::scan::letter_length;
 
 /// The answers for one byte, a bit each, in the order of the first fields of [`Bytes`].
 static ANSWERS: [u8; 256] = {
@@ -32,21 +33,53 @@ static ANSWERS: [u8; 256] = {
     table
 };
 
+/// The same of [`HighBytes`].
+static HIGH_ANSWERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    let mut byte = 0_u8;
+    while index < table.len() {
+        table[index] = match (byte, letter_length(&byte)) {
+            (0x80..=0xBF, _) => 1,
+            (_, Some(2)) => 1 << 1,
+            (_, Some(3)) => 1 << 2,
+            _ => 0,
+        };
+        index += 1;
+        byte = byte.wrapping_add(1);
+    }
+    table
+};
+
 /// The masks of a block.
 #[inline]
 pub(super) fn classify(block: &Block) -> Bytes {
-    let mut masks = [[0_u8; 8]; 10];
+    let [letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes] = answers(&ANSWERS, block);
+    let highest = masked(block).as_chunks::<8>().0.iter().map(|eight| highest_bits(u64::from_le_bytes(*eight)));
+    let mut high = [0; 8];
+    high.iter_mut().zip(highest).for_each(|(slot, bits)| *slot = bits);
+    let high = u64::from_le_bytes(high);
+    Bytes { letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes, high }
+}
+
+/// The masks of a block that is not all ASCII.
+#[inline]
+pub(super) fn classify_high(block: &Block) -> HighBytes {
+    let [continuations, narrow_letters, wide_letters, ..] = answers(&HIGH_ANSWERS, block);
+    HighBytes { continuations, narrow_letters, wide_letters }
+}
+
+/// A mask for each bit of the answers in `table`.
+#[inline(always)]
+fn answers(table: &[u8; 256], block: &Block) -> [u64; 8] {
+    let mut masks = [[0_u8; 8]; 8];
     for (index, eight) in masked(block).as_chunks::<8>().0.iter().enumerate() {
-        let answers = transposed(u64::from_le_bytes(eight.map(|byte| ANSWERS[usize::from(byte)]))).to_le_bytes();
-        let word = u64::from_le_bytes(*eight);
-        let outside_ascii = [highest_bits(word), highest_bits(word & !(word << 1))];
-        for (mask, answers) in masks.iter_mut().zip(answers.into_iter().chain(outside_ascii)) {
+        let answers = transposed(u64::from_le_bytes(eight.map(|byte| table[usize::from(byte)]))).to_le_bytes();
+        for (mask, answers) in masks.iter_mut().zip(answers) {
             mask[index] = answers;
         }
     }
-    let [letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes, high, continuations] =
-        masks.map(u64::from_le_bytes);
-    Bytes { letters, capitals, digits, whitespace, newlines, spaces, apostrophes, slashes, high, continuations }
+    masks.map(u64::from_le_bytes)
 }
 
 /// Of eight bytes: bit `i` of byte `j` becomes bit `j` of byte `i`. Blocks of one, two and four bits change places.
@@ -79,7 +112,7 @@ mod tests {
             for (byte, index) in block.iter_mut().zip(0_u8..) {
                 *byte = first.wrapping_mul(index | 1).wrapping_add(index);
             }
-            let masks = classify(&block);
+            let (masks, high_masks) = (classify(&block), classify_high(&block));
             for (index, &byte) in block[..64].iter().enumerate() {
                 let expected = [
                     (masks.letters, byte.is_ascii_alphabetic()),
@@ -91,7 +124,9 @@ mod tests {
                     (masks.apostrophes, byte == b'\''),
                     (masks.slashes, byte == b'/'),
                     (masks.high, !byte.is_ascii()),
-                    (masks.continuations, byte >> 6 == 0b10),
+                    (high_masks.continuations, byte >> 6 == 0b10),
+                    (high_masks.narrow_letters, letter_length(&byte) == Some(2)),
+                    (high_masks.wide_letters, letter_length(&byte) == Some(3)),
                 ];
                 assert!(expected.iter().all(|&(mask, answer)| (mask >> index & 1 == 1) == answer), "{byte:#04x}");
             }

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
 };
 use std::ops::ControlFlow;
 
-use super::{Bytes, masked};
+use super::{Bytes, HighBytes, masked};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
 
@@ -34,7 +34,7 @@ pub(super) fn split<B>(
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     if !is_available() {
-        return blocks::split(super::portable::classify, rules, text, visit);
+        return blocks::split(super::portable::classify, super::portable::classify_high, rules, text, visit);
     }
     // SAFETY: the processor has been seen to have all the features that the function is compiled for.
     unsafe { split_avx2(rules, text, visit) }
@@ -42,7 +42,7 @@ pub(super) fn split<B>(
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn split_avx2<B>(rules: Rules, text: &str, visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
-    blocks::split(|block| classify(block), rules, text, visit)
+    blocks::split(|block| classify(block), |block| classify_high(block), rules, text, visit)
 }
 
 /// The masks of a block.
@@ -64,7 +64,21 @@ fn classify(block: &Block) -> Bytes {
         apostrophes: mask(equal(low, b'\''), equal(high, b'\'')),
         slashes: mask(equal(low, b'/'), equal(high, b'/')),
         high: mask(low, high),
+    }
+}
+
+/// The masks of a block that is not all ASCII.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn classify_high(block: &Block) -> HighBytes {
+    let (low, high) = load(block);
+    let either = |first, second| _mm256_or_si256(first, second);
+    let is_narrow = |bytes| either(within(bytes, 0xC4, 0xCA), within(bytes, 0xD0, 0xD1));
+    let is_wide = |bytes| either(within(bytes, 0xE5, 0xE9), within(bytes, 0xEB, 0xEC));
+    HighBytes {
         continuations: mask(within(low, 0x80, 0xBF), within(high, 0x80, 0xBF)),
+        narrow_letters: mask(is_narrow(low), is_narrow(high)),
+        wide_letters: mask(is_wide(low), is_wide(high)),
     }
 }
 
@@ -125,8 +139,8 @@ mod tests {
                 *byte = if case < 256 { (case + index) as u8 } else { (state >> 56) as u8 };
             }
             // SAFETY: as in `split`.
-            let masks = unsafe { classify(&block) };
-            assert_eq!(masks, portable::classify(&block), "{block:?}");
+            let masks = unsafe { (classify(&block), classify_high(&block)) };
+            assert_eq!(masks, (portable::classify(&block), portable::classify_high(&block)), "{block:?}");
         }
     }
 }
