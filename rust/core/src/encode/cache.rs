@@ -386,7 +386,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sink::Ids;
+    use super::super::sink::Collect;
     use super::*;
 
     fn whole(text: &[u8]) -> Pretoken<'_> {
@@ -394,11 +394,9 @@ mod tests {
     }
 
     fn known(cache: &mut Cache, pretoken: Pretoken<'_>) -> Option<Vec<u32>> {
-        let mut ids = Vec::new();
-        let mut sink = Ids::new(&mut ids);
+        let mut sink = Collect::new(Vec::new());
         let is_known = cache.take(pretoken, &mut sink).unwrap();
-        sink.finish().unwrap();
-        is_known.then_some(ids)
+        is_known.then_some(sink.ids)
     }
 
     #[test]

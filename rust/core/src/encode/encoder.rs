@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock};
 
 use super::cache::{Cache, Key, MAX_MEDIUM, Pretoken};
 use super::cuts::Cuts;
-use super::sink::{BATCH, Count, Ids, Sink};
+use super::sink::{BATCH, Collect, Count, Ids, Sink, Waiting};
 use super::trie::Trie;
 use super::{long, short};
 use crate::error::{Error, Result};
@@ -40,6 +40,7 @@ pub struct Scratch {
     cache: Cache,
     long: long::Workspace,
     batch: Option<Box<Batch>>,
+    waiting: Option<Box<Waiting>>,
     /// The ids of one pretoken that was not in the cache.
     fresh: Vec<u32>,
     /// The ids of one segment that was not in the cache.
@@ -161,8 +162,12 @@ impl Encoder {
         interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Ids::new(out) };
-        run.encode_text(pretokenizer, |_| true).map(drop)
+        self.claim(scratch);
+        let sink = Ids::new(out, scratch.waiting.take());
+        let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink };
+        run.encode_text(pretokenizer, |_| true)?;
+        scratch.waiting = Some(run.sink.into_waiting());
+        Ok(())
     }
 
     /// How many ids `text` has; where there are more than `limit`, some number that is more.
@@ -183,6 +188,7 @@ impl Encoder {
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<usize> {
+        self.claim(scratch);
         let mut run = Run { encoder: self, vocabulary, scratch, text, interrupt, sink: Count::new() };
         run.encode_text(pretokenizer, |sink| sink.n_ids <= limit)?;
         Ok(run.sink.n_ids)
@@ -209,8 +215,11 @@ impl Encoder {
             return Ok(());
         }
         self.claim(scratch);
-        let mut run = Run { encoder: self, vocabulary, scratch, text: pretoken, interrupt, sink: Ids::new(out) };
-        run.encode_ends(0, &[pretoken.len()])
+        let sink = Ids::new(out, scratch.waiting.take());
+        let mut run = Run { encoder: self, vocabulary, scratch, text: pretoken, interrupt, sink };
+        run.encode_ends(0, &[pretoken.len()])?;
+        scratch.waiting = Some(run.sink.into_waiting());
+        Ok(())
     }
 
     /// Makes a scratch forget what it knows of another encoder.
@@ -293,7 +302,6 @@ struct Batch {
 impl<S: Sink> Run<'_, S> {
     /// Encodes the text, as long as `go_on` says so.
     fn encode_text(&mut self, pretokenizer: &Pretokenizer, go_on: impl Fn(&S) -> bool) -> Result<()> {
-        self.encoder.claim(self.scratch);
         let mut next_check = CHECK_BYTES;
         let flow = pretokenizer.ends(self.text, |start, ends| {
             let result = self.encode_ends(start, ends).and_then(|()| {
@@ -396,12 +404,10 @@ impl<S: Sink> Run<'_, S> {
             return self.encode_segments(pretoken).map(drop);
         }
         let Self { encoder, vocabulary, text, interrupt, .. } = *self;
-        let mut ids = std::mem::take(&mut self.scratch.fresh);
-        ids.clear();
-        let mut run =
-            Run { encoder, vocabulary, scratch: &mut *self.scratch, text, interrupt, sink: Ids::new(&mut ids) };
+        let sink = Collect::new(std::mem::take(&mut self.scratch.fresh));
+        let mut run = Run { encoder, vocabulary, scratch: &mut *self.scratch, text, interrupt, sink };
         let n_segments = run.encode_segments(pretoken)?;
-        run.sink.finish()?;
+        let ids = run.sink.ids;
         if n_segments > 1 {
             self.scratch.cache.insert(pretoken, &ids);
         }

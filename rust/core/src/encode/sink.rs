@@ -30,27 +30,43 @@ pub(super) trait Sink {
     fn finish(&mut self) -> Result<()>;
 }
 
-/// Appends ids to a list.
+/// Appends ids to a list, a batch at a time.
 pub(super) struct Ids<'o> {
     out: &'o mut Vec<u32>,
-    /// What is not yet in the list. There is room for a batch of packed ids after as many others, and more is written than
-    /// there are ids, since their number would be a guess of the processor's.
-    waiting: [u32; 2 * MOST + ROOM],
+    waiting: Box<Waiting>,
     n: usize,
+}
+
+/// Ids that are not yet in their list. There is room for a batch of packed ids after as many others, and more is written than
+/// there are ids, since their number would be a guess of the processor's.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    ids: [u32; 2 * MOST + ROOM],
     /// What stands in where there should be room, but is not.
     nowhere: [u32; ROOM],
 }
 
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { ids: [0; 2 * MOST + ROOM], nowhere: [0; ROOM] }
+    }
+}
+
 impl<'o> Ids<'o> {
-    pub(super) fn new(out: &'o mut Vec<u32>) -> Self {
-        Self { out, waiting: [0; 2 * MOST + ROOM], n: 0, nowhere: [0; ROOM] }
+    pub(super) fn new(out: &'o mut Vec<u32>, waiting: Option<Box<Waiting>>) -> Self {
+        Self { out, waiting: waiting.unwrap_or_default(), n: 0 }
+    }
+
+    /// The buffer, to be used again: to make one takes longer than to encode a few words.
+    pub(super) fn into_waiting(self) -> Box<Waiting> {
+        self.waiting
     }
 }
 
 impl Sink for Ids<'_> {
     #[inline(always)]
     fn take_packed(&mut self, packed: &Packed<4>) {
-        if let Some(places) = self.waiting.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut) {
+        if let Some(places) = self.waiting.ids.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut) {
             let [first, second, third, last] = *packed;
             *places = [first, second, third, last & ID_BITS];
             self.n += n_packed(packed);
@@ -59,7 +75,8 @@ impl Sink for Ids<'_> {
 
     #[inline]
     fn room(&mut self) -> &mut [u32; ROOM] {
-        self.waiting.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut).unwrap_or(&mut self.nowhere)
+        let Waiting { ids, nowhere } = &mut *self.waiting;
+        ids.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut).unwrap_or(nowhere)
     }
 
     #[inline]
@@ -70,19 +87,59 @@ impl Sink for Ids<'_> {
 
     fn take(&mut self, ids: &[u32]) -> Result<()> {
         self.finish()?;
-        self.out.try_reserve(ids.len()).map_err(|_| Error::memory("the ids"))?;
-        self.out.extend_from_slice(ids);
-        Ok(())
+        append(self.out, ids)
     }
 
     #[inline]
     fn finish(&mut self) -> Result<()> {
-        let ids = self.waiting.get(..self.n).unwrap_or_default();
-        self.out.try_reserve(ids.len()).map_err(|_| Error::memory("the ids"))?;
-        self.out.extend_from_slice(ids);
-        self.n = 0;
+        let n = std::mem::take(&mut self.n);
+        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())
+    }
+}
+
+/// Collects the ids of one pretoken.
+pub(super) struct Collect {
+    pub(super) ids: Vec<u32>,
+    room: [u32; ROOM],
+}
+
+impl Collect {
+    /// Collects into `ids`, which are cleared.
+    pub(super) fn new(mut ids: Vec<u32>) -> Self {
+        ids.clear();
+        Self { ids, room: [0; ROOM] }
+    }
+}
+
+impl Sink for Collect {
+    fn take_packed(&mut self, packed: &Packed<4>) {
+        let [first, second, third, last] = *packed;
+        let ids = [first, second, third, last & ID_BITS];
+        self.ids.extend_from_slice(ids.get(..n_packed(packed)).unwrap_or_default());
+    }
+
+    fn room(&mut self) -> &mut [u32; ROOM] {
+        &mut self.room
+    }
+
+    fn took(&mut self, n: usize) -> Result<()> {
+        append(&mut self.ids, self.room.get(..n).unwrap_or_default())
+    }
+
+    fn take(&mut self, ids: &[u32]) -> Result<()> {
+        append(&mut self.ids, ids)
+    }
+
+    fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+#[inline]
+fn append(out: &mut Vec<u32>, ids: &[u32]) -> Result<()> {
+    out.try_reserve(ids.len()).map_err(|_| Error::memory("the ids"))?;
+    out.extend_from_slice(ids);
+    Ok(())
 }
 
 /// Counts ids.
