@@ -262,7 +262,7 @@ mod tests {
                 }
             }
             // Not so few that a mistake would go unseen, nor so many joined that cutting would be of no use.
-            assert!(n_cut > 5_000 && n_joined > 100 && n_joined < n_cut / 2, "{name} {n_cut} {n_joined}");
+            assert!(n_cut > 5_000 && n_joined > 50 && n_joined < n_cut / 2, "{name} {n_cut} {n_joined}");
         }
     }
 

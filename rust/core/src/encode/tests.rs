@@ -71,6 +71,17 @@ fn strings() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(prop::sample::select(ALPHABET), 2..7), 1..40)
 }
 
+/// Bytes made of whole characters of one to four bytes and of parts of them.
+fn pieces(n: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let character = prop::sample::select(vec!["中", "丮", "文", "仍", "の", "é", "😀", "a", " "]);
+    let piece = prop_oneof![
+        6 => character.clone().prop_map(|c| c.as_bytes().to_vec()),
+        1 => character.clone().prop_map(|c| c.as_bytes()[1..].to_vec()),
+        1 => character.prop_map(|c| c.as_bytes()[..c.len().min(2)].to_vec()),
+    ];
+    prop::collection::vec(piece, n).prop_map(|pieces| pieces.concat())
+}
+
 /// Every way to split a token into two tokens, in the order that `order` sorts them.
 fn all_pairs(definition: &Definition, order: &[u64]) -> Vec<(TokenId, TokenId)> {
     let known = |bytes: &[u8]| definition.tokens.iter().find(|(_, token)| token == bytes).map(|&(id, _)| id);
@@ -121,6 +132,33 @@ proptest! {
             let mut ids = Vec::new();
             tokenizer.encode(&mut scratch, text, Allowed::None, &mut ids).unwrap();
             prop_assert_eq!(&ids, &naive.encode_pretoken(text));
+        }
+    }
+
+    /// The same with characters of several bytes, which tokens hold whole, in part or across: what safe cuts look at.
+    #[test]
+    fn through_the_encoder_in_any_script(
+        strings in prop::collection::vec(pieces(2..5), 1..60),
+        whole_pretokens in any::<bool>(),
+        texts in prop::collection::vec(pieces(1..14), 1..12),
+    ) {
+        let strings: Vec<Vec<u8>> = strings.into_iter().filter(|string| string.len() > 1).collect();
+        let definition = definition(&strings, MergeRule::ByRank, whole_pretokens);
+        let naive = NaiveEncoder::new(&definition);
+        let tokenizer = Tokenizer::new(definition).unwrap();
+        let mut scratch = Scratch::default();
+        for text in texts.iter().chain(&texts) {
+            let mut expected = Vec::new();
+            let _ = tokenizer.pretokenizer().split(text, |pretoken| {
+                expected.extend(naive.encode_pretoken(pretoken));
+                std::ops::ControlFlow::<()>::Continue(())
+            });
+            let mut ids = Vec::new();
+            tokenizer.encode(&mut scratch, text, Allowed::None, &mut ids).unwrap();
+            prop_assert_eq!(&ids, &expected);
+            let specials = tokenizer.added_tokens().specials(Allowed::None, Allowed::None).unwrap();
+            let count = tokenizer.count(&mut scratch, text, &specials, usize::MAX, &Interrupt::never()).unwrap();
+            prop_assert_eq!(count, Some(expected.len()));
         }
     }
 
