@@ -210,3 +210,30 @@ def file(name, data):
     """Write a file and return its path."""
     Path(name).write_bytes(data.encode() if isinstance(data, str) else data)
     return Path(name)
+
+
+def allocated():
+    """How many bytes the process holds by `malloc`, to the byte; Python's own small objects are not among them."""
+    import ctypes
+
+    class Info(ctypes.Structure):
+        # arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
+        _fields_ = [(name, ctypes.c_size_t) for name in ("a", "b", "c", "d", "mapped", "f", "g", "used", "i", "j")]
+
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = Info
+    info = libc.mallinfo2()
+    return info.used + info.mapped
+
+
+def leaves_nothing(work, rounds=100):
+    """Whether `malloc` holds no more after many rounds of work than after some, to the byte."""
+    import gc
+
+    held = []
+    for _ in range(4):
+        for _ in range(rounds):
+            work()
+        gc.collect()
+        held.append(allocated())
+    return min(held[1:]) <= held[0] or held[-1] == held[-2]

@@ -200,9 +200,8 @@ purpose, it is still what its user gets.
 - **ok**: the right value. **exception**: an ordinary exception, of us the one that the case names.
 - **value**: a value where we raise, which is a matter of taste. –: the library has no such call.
 - **wrong**: a wrong value, or a value where only an exception is right. **over**: more time or memory than the case
-  names. **PANIC**: an exception that `except Exception`
-  does not catch. **SEGV**, **ABRT**: the process died. **HANG**: no answer in time.
-
+  names. **PANIC**: an exception that `except Exception` does not catch. **SEGV**, **ABRT**: the process died.
+  **HANG**: no answer in time.
 The peers have GPT-2's vocabulary too, but for rustbpe, which has one of its own of 2,000 tokens.
 
 """

@@ -86,6 +86,9 @@ fn fill<'py, T: Copy + Sync, const N: usize>(
 /// milliseconds.
 const LONG_LIST: usize = 1 << 17;
 
+/// Lists of up to this many items are made of their full length.
+const LISTED_AT_ONCE: usize = 1 << 22;
+
 /// A copy of bytes, which may not find room.
 pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, bytes.len(), |copy| {
@@ -156,9 +159,12 @@ impl PyTokenizer {
             return self.short_list(py, ids);
         }
         check_room(ids.len() * size_of::<usize>(), "the list of ids")?;
-        let list = PyList::empty(py);
-        for part in ids.chunks(LONG_LIST) {
-            list.as_sequence().in_place_concat(self.short_list(py, part)?.as_sequence())?;
+        // While it grows, a list of up to 32 MiB may be held twice, so it begins with that length; a longer one is moved
+        // without a copy. It is whole at any moment, should another thread come upon it.
+        let at_once = ids.len().min(LISTED_AT_ONCE);
+        let list = PyList::new(py, [py.None()])?.as_sequence().repeat(at_once)?.cast_into::<PyList>()?;
+        for (part, start) in ids.chunks(LONG_LIST).zip((0..).step_by(LONG_LIST)) {
+            list.set_slice(start, start + part.len(), self.short_list(py, part)?.as_any())?;
             py.detach(|| ());
             py.check_signals()?;
         }
