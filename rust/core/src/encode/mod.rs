@@ -10,10 +10,13 @@ mod long;
 pub mod naive;
 pub(crate) mod parallel;
 mod prefetch;
+mod run;
+mod scratch;
 mod short;
 mod sink;
 #[cfg(test)]
 mod tests;
 mod trie;
 
-pub use encoder::{Encoder, PooledScratch, Scratch, ScratchPool};
+pub use encoder::Encoder;
+pub use scratch::{PooledScratch, Scratch, ScratchPool};
