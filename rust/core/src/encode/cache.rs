@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashMap;
 
 use super::sink::{ROOM, Sink};
+use crate::counters::count;
 use crate::error::Result;
 use crate::ids::{fold_multiply, halves, narrow, widen, widen_u64};
 
@@ -245,6 +246,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
         let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);
         let lines = std::mem::replace(&mut self.lines, vec![Line::EMPTY; n_lines]);
         self.n_written = 0;
+        count(n_lines);
         for line in lines {
             for (key, packed) in line.keys.into_iter().zip(line.packed) {
                 if key != [EMPTY; W] {
@@ -338,6 +340,7 @@ impl Cache {
     /// Gives the ids of a short pretoken to `sink`, if its own line has it.
     #[inline(always)]
     pub(super) fn take_at_home(&self, hash: u64, key: &Key<2>, sink: &mut impl Sink) -> Result<bool> {
+        count(1);
         let Some(packed) = self.short.at_home(hash, key) else { return Ok(false) };
         // The empty key is that of empty slots, which have no ids.
         match n_packed(packed) {
@@ -353,7 +356,9 @@ impl Cache {
     /// Gives the ids of a pretoken to `sink`, if it was seen lately.
     #[inline]
     pub(super) fn take(&mut self, pretoken: Pretoken<'_>, sink: &mut impl Sink) -> Result<bool> {
-        match pretoken.end - pretoken.start {
+        let n_bytes = pretoken.end - pretoken.start;
+        count(n_bytes);
+        match n_bytes {
             0..=MAX_SHORT => self.short.take(&pretoken.key(), &self.ring, sink),
             16..=MAX_MEDIUM => self.medium.take(&pretoken.key(), &self.ring, sink),
             _ => {

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use crate::counters::count;
 use crate::ids::widen;
 use crate::vocab::{MergeTable, Vocabulary};
 
@@ -93,6 +94,7 @@ impl<'p> Iterator for Segments<'p> {
                 break;
             }
         }
+        count(at);
         let (segment, rest) = bytes.split_at(at);
         self.rest = rest;
         (!segment.is_empty()).then_some(segment)

@@ -8,6 +8,7 @@
 //! again. So every position is entered once.
 
 use super::trie::Trie;
+use crate::counters::count;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol};
 use crate::interrupt::Interrupt;
@@ -95,6 +96,7 @@ pub(super) fn encode(
     let mut n_steps = 0;
     while position < n {
         n_steps += 1;
+        count(1);
         if n_steps % CHECK_STEPS == 0 {
             interrupt.check()?;
         }

@@ -1,5 +1,6 @@
 //! Short pretokens: find the lowest pair in an array, merge it, repeat.
 
+use crate::counters::count;
 use crate::ids::Symbol;
 use crate::vocab::MergeTable;
 
@@ -25,6 +26,7 @@ pub(super) fn encode(table: &MergeTable, pretoken: &[u8], out: &mut Vec<u32>) {
         merged[index - 1] = table.merged(symbols[index - 1], symbols[index]);
     }
     while n > 1 {
+        count(n);
         let (mut best, mut lowest) = (0, merged[0]);
         for (index, &candidate) in merged[..n - 1].iter().enumerate() {
             if candidate < lowest {

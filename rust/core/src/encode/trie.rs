@@ -1,5 +1,6 @@
 //! Longest token at a position, and the next shorter one: what the encoder of long pretokens asks.
 
+use crate::counters::count;
 use crate::ids::{Symbol, narrow, widen};
 use crate::vocab::MergeTable;
 
@@ -74,6 +75,7 @@ impl Trie {
     pub(super) fn longest(&self, bytes: &[u8]) -> Symbol {
         let mut node = 0;
         for &byte in bytes {
+            count(1);
             let start = widen(self.first_child[node]);
             let children = &self.bytes[start..widen(self.first_child[node + 1])];
             // Deep nodes have one child, if any: no need to call for that.

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use super::rules::{Contractions, Digits, Rules, Tail, Whitespace, Words};
 use super::scan::{Scanner, contraction_length, decode};
 use super::simd::{Bytes, HighBytes};
+use crate::counters::count;
 use crate::ids::widen;
 use crate::unicode::{Class, class_of};
 
@@ -52,6 +53,7 @@ pub(super) fn split<B>(
     let mut ends = [0; BATCH + N_BYTES];
     let (mut first, mut n, mut start) = (0, 0, 0);
     while start < text.len() {
+        count(N_BYTES);
         let rest = text.as_bytes().get(start..).unwrap_or_default();
         let mut padded = [0; N_LOADED];
         let block = rest.first_chunk().unwrap_or_else(|| {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::rules::{Contractions, Digits, Rules, Tail, Whitespace, Words};
+use crate::counters::count;
 use crate::ids::widen;
 use crate::unicode::{Class, class_of};
 
@@ -145,6 +146,7 @@ impl<'t> Scanner<'t> {
     /// The class of the character at `at`, as a set of one, and where the next character starts.
     #[inline(always)]
     fn class(&self, at: usize) -> (Set, usize) {
+        count(1);
         let Some(&byte) = self.text.as_bytes().get(at) else { return (0, at) };
         match BYTES[usize::from(byte)] {
             UNDECODED => self.decode(at),
@@ -187,6 +189,7 @@ impl<'t> Scanner<'t> {
     fn ascii_letters(&self, mut at: usize) -> usize {
         const EACH: u64 = 0x0101_0101_0101_0101;
         while let Some(chunk) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
+            count(1);
             let bytes = u64::from_le_bytes(*chunk);
             // The small letters are 0x61 to 0x7A; seven bits and what is added to them stay within each byte.
             let small = (bytes | (0x20 * EACH)) & (0x7F * EACH);
@@ -208,6 +211,7 @@ impl<'t> Scanner<'t> {
     #[inline(always)]
     fn plain_letters(&self, mut at: usize) -> usize {
         loop {
+            count(1);
             match self.text.as_bytes().get(at).and_then(letter_length) {
                 Some(3) => at += 3,
                 Some(_) => at += 2,
@@ -305,7 +309,9 @@ impl<'t> Scanner<'t> {
         }
         let slashes = self.rules.tail == Tail::NewlinesAndSlashes;
         let is_tail = |byte: &&u8| matches!(byte, b'\r' | b'\n') || slashes && **byte == b'/';
-        end + tail.iter().take_while(is_tail).count()
+        let n_tail = tail.iter().take_while(is_tail).count();
+        count(n_tail);
+        end + n_tail
     }
 
     /// The end of the whitespace that starts at `start`.
@@ -317,6 +323,7 @@ impl<'t> Scanner<'t> {
             return end;
         }
         let run = self.text.as_bytes().get(start..end).unwrap_or_default();
+        count(run.len());
         if self.rules.whitespace != Whitespace::Plain
             && let Some(last) = run.iter().rposition(|byte| matches!(byte, b'\r' | b'\n'))
         {
