@@ -8,6 +8,8 @@ MODELS ?= .venv-models
 # Tools that cargo builds.
 TOOLS := target/tools
 FUZZ_SECONDS ?= 60
+# How many targets are fuzzed at a time.
+FUZZ_JOBS ?= 1
 # What cargo-deny checks; `advisories` needs its database.
 CHECKS ?= licenses bans sources
 # The peers of the abuse matrix.
@@ -94,8 +96,8 @@ $(PEERS)/.set-up: tests/abuse/requirements.txt
 abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, into docs/abuse.md: some minutes
 	$(PY) tests/abuse/run.py --peers $(PEERS)/bin/python --out docs/abuse.md
 
-fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds under AddressSanitizer; no tool is needed but C++
-	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS)
+fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds, $(FUZZ_JOBS) at a time, under AddressSanitizer; no tool is needed but C++
+	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
 docs: ## Documentation of the Rust core, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --package bytepair-core

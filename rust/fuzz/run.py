@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -49,7 +50,7 @@ def run(binary: Path, options: list[str], folders: list[Path]) -> tuple[int, str
     return done.returncode, done.stderr.decode(errors="replace")
 
 
-def fuzz(binary: Path, name: str, seconds: int, found: Path) -> str:
+def fuzz(binary: Path, name: str, seconds: int) -> str:
     """Fuzz one target; a row of the table."""
     artifacts = TARGET / "fuzz-artifacts" / name
     artifacts.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def fuzz(binary: Path, name: str, seconds: int, found: Path) -> str:
         "-rss_limit_mb=2048",
         "-print_final_stats=1",
     ]
-    code, said = run(binary, options, [found, HERE / "corpus" / name])
+    code, said = run(binary, options, [TARGET / "fuzz-corpus" / name, HERE / "corpus" / name])
     executions = int(match[1]) if (match := re.search(r"number_of_executed_units: (\d+)", said)) else 0
     edges = [int(edges) for edges in re.findall(r"cov: (\d+)", said)]
     if code != 0:
@@ -70,28 +71,35 @@ def fuzz(binary: Path, name: str, seconds: int, found: Path) -> str:
     return f"| {name} | {executions:,} | {max(edges, default=0):,} | {findings} | {len(list(artifacts.iterdir()))} |"
 
 
+def merge(binary: Path, name: str) -> None:
+    """Keep what reaches more code than the inputs that are kept."""
+    kept = HERE / "corpus" / name
+    run(binary, ["-merge=1", f"-max_len={MAX_LENGTH // 8}"], [kept, TARGET / "fuzz-corpus" / name])
+    size = sum(path.stat().st_size for path in kept.iterdir())
+    print(f"{name}: {len(list(kept.iterdir()))} inputs, {size:,} bytes")
+
+
 def main() -> None:
     """Fuzz, or merge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--jobs", type=int, default=1, help="targets at a time")
     parser.add_argument("--only", action="append", choices=names())
     parser.add_argument("--merge", action="store_true", help="keep inputs that reach more code")
     arguments = parser.parse_args()
-    folder = build()
-    rows = []
-    for name in arguments.only or names():
-        found, kept = TARGET / "fuzz-corpus" / name, HERE / "corpus" / name
-        if arguments.merge:
-            run(folder / name, ["-merge=1", f"-max_len={MAX_LENGTH // 8}"], [kept, found])
-            size = sum(path.stat().st_size for path in kept.iterdir())
-            print(f"{name}: {len(list(kept.iterdir()))} inputs, {size:,} bytes")
-            continue
-        rows.append(fuzz(folder / name, name, arguments.seconds, found))
-        print(rows[-1], flush=True)
-    if rows:
-        print(f"\n{arguments.seconds} s each, AddressSanitizer, debug assertions\n")
-        print("| target | executions | edges | found now | inputs that failed, ever |\n|---|---|---|---|---|")
-        print("\n".join(rows))
+    folder, chosen = build(), arguments.only or names()
+    if arguments.merge:
+        for name in chosen:
+            merge(folder / name, name)
+        return
+    with ThreadPoolExecutor(arguments.jobs) as jobs:
+        fuzzers = [jobs.submit(fuzz, folder / name, name, arguments.seconds) for name in chosen]
+        for done in as_completed(fuzzers):
+            print(done.result(), flush=True)
+    rows = [fuzzer.result() for fuzzer in fuzzers]
+    print(f"\n{arguments.seconds} s each, {arguments.jobs} at a time, AddressSanitizer, debug assertions\n")
+    print("| target | executions | edges | found now | inputs that failed, ever |\n|---|---|---|---|---|")
+    print("\n".join(rows))
     sys.exit(any("| none |" not in row for row in rows))
 
 

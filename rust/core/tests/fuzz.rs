@@ -36,4 +36,4 @@ macro_rules! targets {
     };
 }
 
-targets!(json json_tree ranks gpt2 form encode decode split pattern counts);
+targets!(json json_tree ranks gpt2 form encode decode split pattern counts encode_stream decode_stream ask);

@@ -6,6 +6,7 @@
 // A broken promise is a panic, and that is what a fuzzer looks for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod ask;
 mod counts;
 mod files;
 mod split;
@@ -21,7 +22,7 @@ use bytepair_core::{Definition, MergeRule, Pipeline, TokenId};
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by name, which is that of its folder of inputs.
-pub(crate) const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 13] = [
     ("json", files::json),
     ("json_tree", |data| done(files::json_tree(data))),
     ("ranks", files::ranks),
@@ -32,6 +33,9 @@ pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("split", |data| done(split::preset(data))),
     ("pattern", |data| done(split::pattern(data))),
     ("counts", |data| done(counts::counts(data))),
+    ("encode_stream", |data| done(ask::encode_stream(data))),
+    ("decode_stream", |data| done(ask::decode_stream(data))),
+    ("ask", |data| done(ask::ask(data))),
 ];
 
 /// Runs a target by its name.
