@@ -5,7 +5,7 @@ mod stream;
 pub use stream::DecodeStream;
 
 use crate::error::{Error, Result};
-use crate::vocab::Vocabulary;
+use crate::vocab::{Vocabulary, WINDOW};
 
 /// Appends the bytes of `ids` to `out`; on an error `out` is as it was.
 ///
@@ -23,9 +23,48 @@ pub fn decode(vocabulary: &Vocabulary, ids: &[u32], out: &mut Vec<u8>) -> Result
         let token = vocabulary.token(id);
         n_bytes += token.ok_or_else(|| Error::unknown_token_id(id.into(), index, vocabulary.n_ids()))?.len();
     }
-    out.try_reserve(n_bytes).map_err(|_| Error::memory("the decoded text"))?;
+    let start = out.len();
+    out.try_reserve(n_bytes + WINDOW).map_err(|_| Error::memory("the decoded text"))?;
+    out.resize(start + n_bytes + WINDOW, 0);
+    let mut rest = out.get_mut(start..).unwrap_or_default();
     for &id in ids {
-        out.extend_from_slice(vocabulary.token(id).unwrap_or_default());
+        let Some((token, window)) = vocabulary.token_with_window(id) else { continue };
+        // All of the window, some of it in vain: how many bytes count would be a guess of the processor's.
+        match rest.first_chunk_mut() {
+            Some(places) if token.len() <= WINDOW => *places = *window,
+            _ => rest.iter_mut().zip(token).for_each(|(place, &byte)| *place = byte),
+        }
+        rest = rest.get_mut(token.len()..).unwrap_or_default();
     }
+    out.truncate(start + n_bytes);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin;
+
+    /// Whatever the ids, what comes out is the tokens one after the other, after what was there.
+    #[test]
+    fn decoding_joins_tokens() {
+        for name in ["gpt2", "o200k_base"] {
+            let definition = builtin::definition(name).unwrap().unwrap();
+            let vocabulary = Vocabulary::new(&definition.tokens, &definition.added_tokens).unwrap();
+            let assigned: Vec<u32> = vocabulary.iter().map(|(id, _)| id.get()).collect();
+            for step in [1, 7, 1013] {
+                let ids: Vec<u32> = (0..20_000).map(|n| assigned[n * step % assigned.len()]).collect();
+                let expected: Vec<&[u8]> = ids.iter().map(|&id| vocabulary.token(id).unwrap()).collect();
+                let mut out = b"before".to_vec();
+                decode(&vocabulary, &ids, &mut out).unwrap();
+                assert_eq!(out, [b"before", &expected.concat()[..]].concat());
+            }
+            // Each token last, where nothing may be written behind it.
+            for &id in &assigned {
+                let mut out = Vec::new();
+                decode(&vocabulary, &[id], &mut out).unwrap();
+                assert_eq!(out, vocabulary.token(id).unwrap());
+            }
+        }
+    }
 }

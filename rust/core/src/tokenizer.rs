@@ -387,7 +387,20 @@ impl Tokenizer {
     /// O(ids + bytes).
     pub fn decode(&self, ids: &[u32]) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        decode::decode(&self.vocabulary, ids, &mut bytes)?;
+        self.decode_into(ids, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Appends the bytes of `ids` to `out`; on an error `out` is as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    ///
+    /// # Complexity
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_into(&self, ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
+        decode::decode(&self.vocabulary, ids, out)
     }
 }

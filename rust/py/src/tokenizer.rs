@@ -201,9 +201,16 @@ impl PyTokenizer {
         run(py, usize::MAX, || write(&self.tokenizer.definition()))
     }
 
-    fn decoded(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    /// Decodes ids and hands the bytes, which lie in a buffer of the pool, to `finish`.
+    fn decoded<T>(&self, ids: &Bound<'_, PyAny>, finish: impl FnOnce(&[u8]) -> PyResult<T>) -> PyResult<T> {
+        let py = ids.py();
         let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids())?;
-        run(py, ids.len() * 4, || self.tokenizer.decode(&ids))
+        let mut scratch = self.pool.lend();
+        let mut bytes = scratch.take_bytes();
+        run(py, ids.len() * 4, || self.tokenizer.decode_into(&ids, &mut bytes))?;
+        let finished = finish(&bytes);
+        scratch.give_bytes(bytes);
+        finished
     }
 }
 
@@ -429,7 +436,7 @@ impl PyTokenizer {
     /// 'hello world'
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
-        decode_text(ids.py(), &self.decoded(ids.py(), ids)?, errors)
+        self.decoded(ids, |bytes| decode_text(ids.py(), bytes, errors))
     }
 
     /// Return the bytes of token ids.
@@ -452,7 +459,7 @@ impl PyTokenizer {
     /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode_bytes([31373, 995])
     /// b'hello world'
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        python_bytes(ids.py(), &self.decoded(ids.py(), ids)?)
+        self.decoded(ids, |bytes| python_bytes(ids.py(), bytes))
     }
 
     /// Return the texts of many lists of token ids.

@@ -22,6 +22,7 @@ pub struct Scratch {
     /// The ids of one segment that was not in the cache.
     pub(super) merged: Vec<u32>,
     ids: Vec<u32>,
+    bytes: Vec<u8>,
     serial: u64,
 }
 
@@ -39,6 +40,19 @@ impl Scratch {
     /// An empty buffer for ids whose memory was used before: new pages cost as much as the ids to fill them.
     pub fn take_ids(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.ids)
+    }
+
+    /// [`Scratch::take_ids`] for decoded bytes.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Takes back the buffer from [`Scratch::take_bytes`], unless it has grown out of proportion.
+    pub fn give_bytes(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= 4 * Self::MAX_IDS {
+            bytes.clear();
+            self.bytes = bytes;
+        }
     }
 
     /// Takes back the buffer from [`Scratch::take_ids`], unless it has grown out of proportion.

@@ -18,3 +18,4 @@ pub use added::{AddedTokens, Allowed, Matcher, Specials};
 pub use merges::MergeTable;
 pub use missing::MissingBytes;
 pub use vocabulary::Vocabulary;
+pub(crate) use vocabulary::WINDOW;

@@ -26,6 +26,9 @@ impl Span {
     }
 }
 
+/// As many bytes as are copied at once; most tokens have fewer.
+pub(crate) const WINDOW: usize = 16;
+
 /// Every token's bytes by id, and every ordinary token's id by bytes.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
@@ -70,13 +73,14 @@ impl Vocabulary {
         let failed = |_| Error::memory("the vocabulary");
         vocabulary.spans.try_reserve_exact(n_ids).map_err(failed)?;
         vocabulary.spans.resize(n_ids, Span::UNASSIGNED);
-        vocabulary.bytes.try_reserve_exact(n_bytes).map_err(failed)?;
+        vocabulary.bytes.try_reserve_exact(n_bytes + WINDOW).map_err(failed)?;
         for (id, bytes) in tokens {
             vocabulary.add_ordinary(*id, bytes)?;
         }
         for token in added {
             vocabulary.add_added(token)?;
         }
+        vocabulary.bytes.extend([0; WINDOW]);
         Ok(vocabulary)
     }
 
@@ -145,6 +149,14 @@ impl Vocabulary {
     pub fn token(&self, id: u32) -> Option<&[u8]> {
         let range = self.spans.get(widen(id))?.range()?;
         self.bytes.get(range)
+    }
+
+    /// The bytes of a token and the first of them with what follows, to be copied at once whatever the length.
+    #[inline(always)]
+    pub(crate) fn token_with_window(&self, id: u32) -> Option<(&[u8], &[u8; WINDOW])> {
+        let range = self.spans.get(widen(id))?.range()?;
+        let window = self.bytes.get(range.start..)?.first_chunk()?;
+        Some((self.bytes.get(range)?, window))
     }
 
     /// The id of an ordinary token.
