@@ -339,7 +339,8 @@ impl Tokenizer {
     ///
     /// # Complexity
     ///
-    /// O(n) time for n bytes; stops soon after the limit is passed. The ids are never held all at once.
+    /// O(n) time for n bytes, and at most those of as many tokens as the limit, each as long as the longest; stops soon
+    /// after the limit is passed. The ids are never held all at once.
     pub fn count(
         &self,
         scratch: &mut Scratch,
@@ -351,9 +352,15 @@ impl Tokenizer {
         if !self.keeps_text {
             return self.count_changed(scratch, text, specials, limit, interrupt);
         }
+        let literals = specials.found().map(Matcher::literals);
+        let longest_literal = literals.and_then(|all| all.literals().iter().map(String::len).max());
+        // Even of the longest tokens, a giant pretoken may take more than the limit: that it does, need not be found out.
+        let longest = self.vocabulary.longest().max(longest_literal.unwrap_or(0));
+        if text.len() > limit.saturating_mul(longest) && self.vocabulary.missing_bytes().is_empty() {
+            return Ok(None);
+        }
         let mut n_ids = 0;
         let mut start = 0;
-        let literals = specials.found().map(Matcher::literals);
         let segments = literals.map(|literals| literals.segments(text));
         for segment in segments.into_iter().flatten().chain(literals.is_none().then_some(Segment::Text(text))) {
             match segment {

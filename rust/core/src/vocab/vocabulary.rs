@@ -36,6 +36,7 @@ pub struct Vocabulary {
     bytes: Vec<u8>,
     by_bytes: HashTable<TokenId>,
     hasher: RandomState,
+    /// How many bytes the longest ordinary token has.
     longest: usize,
     missing: MissingBytes,
 }
@@ -132,6 +133,11 @@ impl Vocabulary {
             *span = Span { start, length };
         }
         Ok(())
+    }
+
+    /// How many bytes the longest ordinary token has.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// One more than the largest id.
