@@ -455,7 +455,7 @@ impl PyTokenizer {
     }
 
     /// This tokenizer with more special tokens.
-    fn _with_special_tokens(&self, py: Python<'_>, tokens: Vec<(String, Option<i64>)>) -> PyResult<Engine> {
+    fn _with_special_tokens(&self, py: Python<'_>, tokens: Vec<convert::Special<'_>>) -> PyResult<Engine> {
         let tokens = convert::special_tokens(tokens)?;
         run(py, usize::MAX, || Ok(Engine(self.tokenizer.with_special_tokens(&tokens)?.into())))
     }

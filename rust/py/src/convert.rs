@@ -276,23 +276,31 @@ pub(crate) fn pattern(object: &Bound<'_, PyAny>) -> PyResult<Pretokenizer> {
     built.map_err(|error| to_python(&error))
 }
 
+/// A special token with the id it is given, which can be any number.
+pub(crate) type Special<'py> = (String, Option<Bound<'py, PyAny>>);
+
 /// Special tokens with the ids they are given.
-pub(crate) fn special_tokens(pairs: Vec<(String, Option<i64>)>) -> PyResult<Vec<(String, Option<TokenId>)>> {
-    let convert = |(text, id): (String, Option<i64>)| match id.map(token_id) {
-        None => Ok((text, None)),
-        Some(Some(id)) => Ok((text, Some(id))),
-        Some(None) => {
-            let (text, id) = (shown(&text), id.unwrap_or_default());
-            let message = format!("special token {text} has id {id}, which is not in 0..2**24");
-            Err(PyValueError::new_err(message))
+pub(crate) fn special_tokens(pairs: Vec<Special<'_>>) -> PyResult<Vec<(String, Option<TokenId>)>> {
+    let convert = |(text, id): Special<'_>| {
+        let Some(id) = id else { return Ok((text, None)) };
+        match token_id(&id)? {
+            Some(id) => Ok((text, Some(id))),
+            None => {
+                let message = format!("special token {} has id {id}, which is not in 0..2**24", shown(&text));
+                Err(PyValueError::new_err(message))
+            }
         }
     };
     pairs.into_iter().map(convert).collect()
 }
 
-/// A token id, where the number can be one.
-pub(crate) fn token_id(id: i64) -> Option<TokenId> {
-    u32::try_from(id).ok().and_then(TokenId::new)
+/// A token id, where a number of any size can be one.
+pub(crate) fn token_id(id: &Bound<'_, PyAny>) -> PyResult<Option<TokenId>> {
+    match id.extract::<i64>() {
+        Ok(id) => Ok(u32::try_from(id).ok().and_then(TokenId::new)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A text as messages show it: quoted, and cut where it is long.

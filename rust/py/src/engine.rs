@@ -49,16 +49,16 @@ impl Engine {
     #[staticmethod]
     fn from_vocab(
         py: Python<'_>,
-        tokens: Vec<(i64, Vec<u8>)>,
+        tokens: Vec<(Bound<'_, PyAny>, Vec<u8>)>,
         merges: Vec<(Vec<u8>, Vec<u8>)>,
         pattern: &Bound<'_, PyAny>,
-        special_tokens: Vec<(String, Option<i64>)>,
+        special_tokens: Vec<convert::Special<'_>>,
     ) -> PyResult<Self> {
         let pretokenizer = convert::pattern(pattern)?;
         let special_tokens = convert::special_tokens(special_tokens)?;
-        let checked = |(id, bytes): (i64, Vec<u8>)| match convert::token_id(id) {
+        let checked = |(given, bytes): (Bound<'_, PyAny>, Vec<u8>)| match convert::token_id(&given)? {
             Some(id) => Ok((id, bytes)),
-            None => Err(PyValueError::new_err(format!("token id {id} is not in 0..2**24"))),
+            None => Err(PyValueError::new_err(format!("token id {given} is not in 0..2**24"))),
         };
         let tokens: Vec<(TokenId, Vec<u8>)> = tokens.into_iter().map(checked).collect::<PyResult<_>>()?;
         build(py, || {
@@ -83,7 +83,7 @@ impl Engine {
         py: Python<'_>,
         data: &[u8],
         pattern: &Bound<'_, PyAny>,
-        special_tokens: Vec<(String, Option<i64>)>,
+        special_tokens: Vec<convert::Special<'_>>,
     ) -> PyResult<Self> {
         let pretokenizer = convert::pattern(pattern)?;
         let special_tokens = convert::special_tokens(special_tokens)?;
