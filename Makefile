@@ -18,7 +18,7 @@ PEERS ?= .venv-peers
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, 
 
 fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds, $(FUZZ_JOBS) at a time, under AddressSanitizer; no tool is needed but C++
 	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+
+defects: setup ## Panics on purpose: each is an exception, and what it met goes on
+	PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked --package bytepair-py --features defects
+	$(PY) -m pytest tests/defects
 
 docs: ## Documentation of the Rust core, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --package bytepair-core

@@ -1,5 +1,6 @@
 //! Every conversion of an error into a Python exception, and the one way into the core.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -78,8 +79,10 @@ pub(crate) fn run<T: Send>(
 /// Runs work that may use Python, with panics as exceptions: `InternalError`, which a caller can catch, and not PyO3's
 /// `PanicException`, which is no `Exception`.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let what = PANIC.take();
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        // Of a panic that comes from another thread, only the message is here.
+        let said = PANIC.take();
+        let what = if said.is_empty() { message(payload.as_ref()) } else { &said };
         Err(python::InternalError::new_err(format!("a defect of bytepair, please report it: {what}")))
     })
 }
@@ -106,9 +109,14 @@ pub(crate) fn silence_panics() {
 /// More of a panic's message is not kept.
 const MAX_PANIC_BYTES: usize = 512;
 
+/// What a panic says.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("unknown")
+}
+
 fn describe(info: &PanicHookInfo<'_>, out: &mut String) -> std::fmt::Result {
-    let owned = info.payload().downcast_ref::<String>().map(String::as_str);
-    let message = owned.or_else(|| info.payload().downcast_ref::<&str>().copied()).unwrap_or("unknown");
+    let message = message(info.payload());
     let (end, _) = message.char_indices().nth(MAX_PANIC_BYTES / 8).unwrap_or((message.len(), ' '));
     out.push_str(message.get(..end).unwrap_or_default());
     match info.location() {
@@ -150,6 +158,8 @@ pub(crate) fn run_interruptible<T: Send>(
     let caller = thread::current().id();
     let state: Mutex<(Instant, Option<PyErr>)> = Mutex::new((Instant::now(), None));
     let should_stop = || {
+        #[cfg(feature = "defects")]
+        crate::defects::strike();
         // Signals are handled in the thread that Python runs in, never in one of ours.
         if thread::current().id() != caller {
             return false;

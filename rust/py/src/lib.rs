@@ -3,6 +3,8 @@
 mod arrow;
 mod ask;
 mod convert;
+#[cfg(feature = "defects")]
+mod defects;
 mod encoding;
 mod engine;
 mod errors;
@@ -28,6 +30,9 @@ mod _core {
         crate::errors::silence_panics();
     }
 
+    #[cfg(feature = "defects")]
+    #[pymodule_export]
+    use crate::defects::panic_at;
     #[pymodule_export]
     use crate::encoding::{spell, unspell};
     #[pymodule_export]

@@ -60,6 +60,8 @@ impl<'a> Watch<'a> {
     }
 
     fn poll(&mut self, progress: Progress) -> bytepair_core::Result<()> {
+        #[cfg(feature = "defects")]
+        crate::defects::strike();
         self.heard.done = self.before + progress.done;
         let asked = Python::attach(|py| {
             py.check_signals()?;

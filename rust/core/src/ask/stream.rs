@@ -26,6 +26,8 @@ pub struct EncodeStream {
     /// How many ids no further text can change. The others are those of the tail.
     n_stable: usize,
     tail: Vec<u8>,
+    /// Memory for the next tail: the one before.
+    spare: Vec<u8>,
 }
 
 impl EncodeStream {
@@ -38,7 +40,8 @@ impl EncodeStream {
     pub fn new(tokenizer: &Tokenizer, specials: Specials<'_>) -> Result<Self> {
         tokenizer.demand_kept_text("encoding a text that grows")?;
         let longest = Cuts::longest(specials.found());
-        Ok(Self { specials: specials.into_owned(), longest, ids: Vec::new(), n_stable: 0, tail: Vec::new() })
+        let (ids, tail, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { specials: specials.into_owned(), longest, ids, n_stable: 0, tail, spare })
     }
 
     /// The ids of the text so far.
@@ -69,14 +72,12 @@ impl EncodeStream {
         text: &[u8],
         interrupt: &Interrupt<'_>,
     ) -> Result<()> {
-        let before = self.tail.len();
-        self.tail.try_reserve(text.len()).map_err(|_| Error::memory("the text"))?;
-        self.tail.extend_from_slice(text);
-        let encoded = self.encode_tail(tokenizer, scratch, interrupt);
-        if encoded.is_err() {
-            self.tail.truncate(before);
-        }
-        encoded
+        let mut tail = std::mem::take(&mut self.spare);
+        tail.clear();
+        tail.try_reserve(self.tail.len() + text.len()).map_err(|_| Error::memory("the text"))?;
+        tail.extend_from_slice(&self.tail);
+        tail.extend_from_slice(text);
+        self.set_tail(tokenizer, scratch, tail, self.n_stable, interrupt)
     }
 
     /// Takes the last `n` characters of the text back; of bytes that are not UTF-8, characters as [`chars`] has them.
@@ -131,12 +132,7 @@ impl EncodeStream {
         };
         end.truncate(new_tail.end);
         end.drain(..new_tail.start);
-        let before = (std::mem::replace(&mut self.tail, end), std::mem::replace(&mut self.n_stable, n_stable));
-        let encoded = self.encode_tail(tokenizer, scratch, interrupt);
-        if encoded.is_err() {
-            (self.tail, self.n_stable) = before;
-        }
-        encoded
+        self.set_tail(tokenizer, scratch, end, n_stable, interrupt)
     }
 
     /// Writes to `end` the text of the ids from some id on and of the tail, `width` bytes or more if there are so many.
@@ -170,16 +166,29 @@ impl EncodeStream {
         Some(n_ids)
     }
 
-    /// Encodes the tail, and shortens it to what is not yet certain. On an error the ids are as before.
-    fn encode_tail(&mut self, tokenizer: &Tokenizer, scratch: &mut Scratch, interrupt: &Interrupt<'_>) -> Result<()> {
+    /// Lets `tail` come after the first `n_stable` ids, and shortens it to what is not yet certain. On an error, or where
+    /// encoding it panics, all is as before.
+    fn set_tail(
+        &mut self,
+        tokenizer: &Tokenizer,
+        scratch: &mut Scratch,
+        tail: Vec<u8>,
+        n_stable: usize,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<()> {
         let mut ids = scratch.take_ids();
-        let encoded = tokenizer.encode_with(scratch, &self.tail, &self.specials, interrupt, &mut ids).and_then(|()| {
-            let n_more = (self.n_stable + ids.len()).saturating_sub(self.ids.len());
+        let encoded = tokenizer.encode_with(scratch, &tail, &self.specials, interrupt, &mut ids).and_then(|()| {
+            let n_more = (n_stable + ids.len()).saturating_sub(self.ids.len());
             self.ids.try_reserve(n_more).map_err(|_| Error::memory("the ids"))
         });
         if encoded.is_ok() {
-            self.ids.truncate(self.n_stable);
+            self.ids.truncate(n_stable);
             self.ids.extend_from_slice(&ids);
+            self.n_stable = n_stable;
+            self.spare = std::mem::replace(&mut self.tail, tail);
+            if self.spare.capacity() > MAX_TAIL_KEPT {
+                self.spare = Vec::new();
+            }
             self.settle(tokenizer);
         }
         scratch.give_ids(ids);
