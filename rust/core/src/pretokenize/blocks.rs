@@ -29,10 +29,6 @@ pub(super) type Block = [u8; N_LOADED];
 /// Ends of pretokens are handed on when there are this many.
 pub(super) const BATCH: usize = 256;
 
-/// Whether a start is right is seen from at most this many bytes, its own first: a whitespace character of three bytes
-/// and what comes after it.
-const LOOK_AHEAD: usize = 4;
-
 /// After a pretoken that took the scalar scanner, this many bytes take it too: its reason is seldom alone.
 const SCALAR_BYTES: usize = 32;
 
@@ -168,8 +164,10 @@ fn last_bytes(
     }
     starts |= whitespace_starts(rules, whitespace, newlines, chars.leads, known.n);
 
-    let mut horizon = if known.at_end { known.n } else { known.n.saturating_sub(LOOK_AHEAD - 1) };
-    // How the whitespace at the end is cut depends on how far it goes, or on the text ending there.
+    // What is before a start and its own character make it certain. Only that of the last whitespace before something else
+    // takes what follows, and if that is unknown there is no start after it. But how whitespace at the end is cut may
+    // depend on how far it goes, or on the text ending there.
+    let mut horizon = known.n;
     let depends = match rules.whitespace {
         Whitespace::Plain => false,
         Whitespace::NewlinesFirst => !known.at_end,
