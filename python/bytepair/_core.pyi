@@ -75,7 +75,7 @@ class TiktokenCore:
     def max_token_value(self) -> int: ...
     def first_special(self, text: str, names: AbstractSet[str] | None) -> str | None: ...
     def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]: ...
-    def encode_to_buffer(self, text: str, allowed_special: AbstractSet[str]) -> bytearray: ...
+    def encode_to_buffer(self, text: str, allowed_special: AbstractSet[str]) -> memoryview: ...
     def encode_batch(
         self, texts: Sequence[str], allowed_special: AbstractSet[str], num_threads: int | None
     ) -> list[list[int]]: ...
@@ -146,7 +146,7 @@ class Tokenizer:
         allowed_special: Names = None,
         disallowed_special: Names = None,
         errors: str = "strict",
-    ) -> bytearray: ...
+    ) -> memoryview: ...
     def encode_batch(
         self,
         texts: Iterable[Text] | ArrowArray,
@@ -165,7 +165,7 @@ class Tokenizer:
         allowed_special: Names = None,
         disallowed_special: Names = None,
         errors: str = "strict",
-    ) -> tuple[bytearray, bytearray]: ...
+    ) -> tuple[memoryview, memoryview]: ...
     def encode_with_offsets(
         self,
         text: Text,
@@ -201,7 +201,7 @@ class Tokenizer:
     @overload
     def truncate(
         self,
-        text: bytes | bytearray | memoryview,
+        text: bytes | memoryview | memoryview,
         max_tokens: int,
         *,
         side: str = "right",

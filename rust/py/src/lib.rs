@@ -2,6 +2,7 @@
 
 mod arrow;
 mod ask;
+mod buffer;
 mod convert;
 #[cfg(feature = "defects")]
 mod defects;

@@ -13,7 +13,7 @@ use bytepair_core::{
 };
 use pyo3::exceptions::{PyKeyError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyString};
 
 use crate::convert::{self, Surrogates};
 use crate::engine::{Engine, LONG};
@@ -101,7 +101,7 @@ impl TiktokenCore {
         py: Python<'_>,
         text: &[u8],
         allowed: &HashSet<String>,
-        finish: impl FnOnce(&[u32]) -> PyResult<T>,
+        finish: impl FnOnce(&mut Vec<u32>) -> PyResult<T>,
     ) -> PyResult<T> {
         let mut scratch = self.inner.pool.lend();
         let mut ids = scratch.take_ids();
@@ -110,7 +110,7 @@ impl TiktokenCore {
             self.encode_into(&mut scratch, text, &specials, interrupt, &mut ids)
         })?;
         self.warn(py, text, &end)?;
-        let finished = guarded(|| finish(&ids));
+        let finished = guarded(|| finish(&mut ids));
         scratch.give_ids(ids);
         finished
     }
@@ -223,7 +223,7 @@ impl TiktokenCore {
         py: Python<'py>,
         text: &str,
         allowed_special: HashSet<String>,
-    ) -> PyResult<Bound<'py, PyByteArray>> {
+    ) -> PyResult<Bound<'py, PyMemoryView>> {
         self.encoded(py, text.as_bytes(), &allowed_special, |ids| Dtype::U32.buffer(py, ids))
     }
 

@@ -1,18 +1,20 @@
 //! The methods of a tokenizer that work on text and ids.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Batch, Definition, ScratchPool, Tokenizer};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString};
 
 use crate::arrow::Texts;
+use crate::buffer::{Buffer, Items};
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, guarded, run, run_interruptible, to_python};
+use crate::errors::{check_room, collect, guarded, no_memory, run, run_interruptible, to_python};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -51,35 +53,33 @@ impl Dtype {
         Ok(dtype)
     }
 
-    pub(crate) fn buffer<'py>(self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyByteArray>> {
-        match self {
-            Self::U16 => fill(py, ids, |id| u16::try_from(id).unwrap_or(u16::MAX).to_ne_bytes()),
-            Self::U32 => fill(py, ids, u32::to_ne_bytes),
-            Self::I32 => fill(py, ids, |id| i32::try_from(id).unwrap_or(i32::MAX).to_ne_bytes()),
-            Self::I64 => fill(py, ids, |id| i64::from(id).to_ne_bytes()),
-        }
+    /// The ids as the memory of an array. Many are handed over as they lie where they have the width; the others are
+    /// copied, and the buffer is left for the next call.
+    pub(crate) fn buffer<'py>(self, py: Python<'py>, ids: &mut Vec<u32>) -> PyResult<Bound<'py, PyMemoryView>> {
+        let items = match self {
+            Self::U16 => detached(py, ids, |&id| AtomicU16::new(u16::try_from(id).unwrap_or(u16::MAX))).map(Items::Two),
+            Self::U32 | Self::I32 if ids.len() > LONG_LIST && ids.capacity() / 2 <= ids.len() => {
+                let ids = std::mem::take(ids);
+                // In place: an atomic is its value.
+                Ok(Items::Four(py.detach(|| ids.into_iter().map(AtomicU32::new).collect())))
+            }
+            Self::U32 | Self::I32 => detached(py, ids, |&id| AtomicU32::new(id)).map(Items::Four),
+            Self::I64 => detached(py, ids, |&id| AtomicU64::new(u64::from(id))).map(Items::Eight),
+        };
+        Buffer::view(py, items?)
     }
 }
 
-fn fill<'py, T: Copy + Sync, const N: usize>(
-    py: Python<'py>,
-    items: &[T],
-    bytes: impl Fn(T) -> [u8; N] + Sync,
-) -> PyResult<Bound<'py, PyByteArray>> {
-    PyByteArray::new_with(py, items.len() * N, |buffer| {
-        let mut fill = || {
-            for (slot, &item) in buffer.as_chunks_mut::<N>().0.iter_mut().zip(items) {
-                *slot = bytes(item);
-            }
-        };
-        // No other thread knows of the array yet, and filling a large one takes its time.
-        if items.len() > LONG_LIST {
-            py.detach(fill)
-        } else {
-            fill()
-        }
-        Ok(())
-    })
+/// Items made into others, without the GIL if they are many.
+fn detached<S: Sync, T: Send>(py: Python<'_>, items: &[S], make: impl Fn(&S) -> T + Send) -> PyResult<Vec<T>> {
+    let work = || {
+        let mut made = Vec::new();
+        made.try_reserve_exact(items.len()).ok()?;
+        made.extend(items.iter().map(make));
+        Some(made)
+    };
+    let made = if items.len() > LONG_LIST { py.detach(work) } else { work() };
+    made.ok_or_else(|| no_memory("the array of ids"))
 }
 
 /// Lists of more items than this are made part by part, so that other threads and Ctrl-C get their turn: some
@@ -115,7 +115,7 @@ impl PyTokenizer {
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-        finish: impl FnOnce(&[u32]) -> PyResult<T>,
+        finish: impl FnOnce(&mut Vec<u32>) -> PyResult<T>,
     ) -> PyResult<T> {
         let allowed = Names::parse(allowed_special, "allowed_special")?;
         let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
@@ -126,7 +126,7 @@ impl PyTokenizer {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
             self.tokenizer.encode_with(&mut scratch, &bytes, &specials, interrupt, &mut ids)
         })?;
-        let finished = guarded(|| finish(&ids));
+        let finished = guarded(|| finish(&mut ids));
         scratch.give_ids(ids);
         finished
     }
@@ -289,7 +289,7 @@ impl PyTokenizer {
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-    ) -> PyResult<Bound<'py, PyByteArray>> {
+    ) -> PyResult<Bound<'py, PyMemoryView>> {
         let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
         self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| dtype.buffer(text.py(), ids))
     }
@@ -355,14 +355,14 @@ impl PyTokenizer {
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-    ) -> PyResult<(Bound<'py, PyByteArray>, Bound<'py, PyByteArray>)> {
+    ) -> PyResult<(Bound<'py, PyMemoryView>, Bound<'py, PyMemoryView>)> {
         let py = texts.py();
         let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
-        let batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
+        let mut batch = self.batch_ids(texts, num_threads, allowed_special, disallowed_special, errors)?;
         let offsets = std::iter::once(0).chain(batch.ends.iter().copied());
         let offsets = collect(offsets.map(Ok), "the offsets of a batch")?;
-        let offsets = fill(py, &offsets, |offset| i64::try_from(offset).unwrap_or(i64::MAX).to_ne_bytes())?;
-        Ok((dtype.buffer(py, &batch.ids)?, offsets))
+        let offsets = detached(py, &offsets, |&offset| AtomicU64::new(u64::try_from(offset).unwrap_or(u64::MAX)))?;
+        guarded(|| Ok((dtype.buffer(py, &mut batch.ids)?, Buffer::view(py, Items::Eight(offsets))?)))
     }
 
     /// Return how many tokens a text has, without building their ids.
