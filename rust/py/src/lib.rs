@@ -10,6 +10,7 @@ mod encoding;
 mod engine;
 mod errors;
 mod iter;
+mod lookups;
 mod stream;
 mod tiktoken;
 mod tokenizer;
