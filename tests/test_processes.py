@@ -208,9 +208,11 @@ def test_another_thread_waits_at_most_50_ms_while_50_mb_are_encoded(method):
     text = "".join(f"word{i} " for i in range(4_500_000))[:50_000_000]
     encode = getattr(builtin("gpt2"), method)
     # A busy machine lets a thread wait too, but hardly in each of five runs; what holds the GIL does so in all.
-    stalls, idle = [], []
+    stalls, idle, ids = [], [], []
     while len(stalls) < 5 and (not stalls or min(stalls) > 0.05):
+        # To free a list of so many takes Python as long, and is not what is asked about.
+        ids.clear()
         idle.append(longest_stall(lambda: time.sleep(0.5)))
-        stalls.append(longest_stall(lambda: encode(text)))
+        stalls.append(longest_stall(lambda: ids.append(encode(text))))
     print(f"{method}: waits of {[round(s * 1e3) for s in stalls]} ms; beside none {[round(s * 1e3) for s in idle]} ms")
     assert min(stalls) <= 0.05 + min(idle)

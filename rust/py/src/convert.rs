@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEnc
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyString};
 
-use crate::errors::{collect, no_memory, to_python};
+use crate::errors::{collect, give_way, no_memory, to_python};
 
 /// What to do with a lone surrogate, which no UTF-8 can hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,7 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
     let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
         if index % IDS_A_TURN == IDS_A_TURN - 1 {
-            item.py().detach(|| ());
-            item.py().check_signals()?;
+            give_way(item.py())?;
         }
         if item.is_instance_of::<PyBool>() {
             return Err(PyTypeError::new_err(format!("the id at index {index} is a bool, not an int")));

@@ -149,6 +149,15 @@ pub(crate) fn collect<T>(items: impl IntoIterator<Item = PyResult<T>>, what: &st
     Ok(collected)
 }
 
+/// Gives other threads, and Ctrl-C, their turn between two parts of work that needs the GIL.
+///
+/// To let go of the GIL for a moment is not enough: who waits for it takes longer to wake than we to have it again, and
+/// begins to wait anew each time.
+pub(crate) fn give_way(py: Python<'_>) -> PyResult<()> {
+    py.detach(|| thread::sleep(Duration::from_micros(50)));
+    py.check_signals()
+}
+
 /// [`run`] for work that may be long: Ctrl-C, or what else a signal handler raises, ends it.
 pub(crate) fn run_interruptible<T: Send>(
     py: Python<'_>,

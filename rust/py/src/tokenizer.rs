@@ -13,7 +13,7 @@ use crate::arrow::Texts;
 use crate::buffer::{Buffer, Items};
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, guarded, no_memory, run, run_interruptible, to_python};
+use crate::errors::{check_room, collect, give_way, guarded, no_memory, run, run_interruptible, to_python};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -164,8 +164,7 @@ impl PyTokenizer {
         let list = PyList::new(py, [py.None()])?.as_sequence().repeat(at_once)?.cast_into::<PyList>()?;
         for (part, start) in ids.chunks(LONG_LIST).zip((0..).step_by(LONG_LIST)) {
             list.set_slice(start, start + part.len(), self.short_list(py, part)?.as_any())?;
-            py.detach(|| ());
-            py.check_signals()?;
+            give_way(py)?;
         }
         Ok(list)
     }
