@@ -135,6 +135,13 @@ def test_encode_batch(encodings, batch, allowed, disallowed, num_threads):
     assert_same((ours, theirs), "encode_ordinary_batch", tuple(batch), **options)
 
 
+def test_the_first_bad_text_of_a_batch_names_the_reason():
+    encodings = pair("gpt2")
+    for batch in (["", "<e>"], ["<e>", ""], ["<e>"], ["", 3, "<e>"], ["<e>", 3]):
+        assert_same(encodings, "encode_batch", batch, allowed_special=["<e>"], disallowed_special={"<e>"})
+        assert_same(encodings, "encode_batch", batch, disallowed_special={"<e>"})
+
+
 @given(own_encodings(), texts, allowed, disallowed)
 def test_encode_with_unstable(encodings, text, allowed, disallowed):
     ours, theirs = encodings

@@ -207,8 +207,14 @@ class Encoding:
         allowed, disallowed = self._chosen(allowed_special, disallowed_special)
         _check_threads(num_threads)
         texts = list(text)
-        for item in texts:
-            self._refuse(item, disallowed)
+        for place, item in enumerate(texts):
+            try:
+                self._refuse(item, disallowed)
+            except Exception:
+                # The first text that cannot be encoded names the reason: an earlier one may have its own.
+                if place:
+                    self._core_bpe.encode_batch(texts[:place], allowed, num_threads)
+                raise
         return self._core_bpe.encode_batch(texts, allowed, num_threads)
 
     def encode_with_unstable(
