@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 1
 # What cargo-deny checks; `advisories` needs its database.
 CHECKS ?= licenses bans sources
-# The peers of the abuse matrix.
+# The peers of the comparison and of the abuse matrix.
 PEERS ?= .venv-peers
 # Examples for each property; 1000 at least. For a long search: make test EXAMPLES=100000
 EXAMPLES ?= 1000
@@ -85,13 +85,13 @@ fmt: setup ## Format Rust and Python
 bench: ## Benchmarks of the layers
 	cargo bench --locked --package bytepair-benches
 
-compare: build ## Speed beside the peers, results verified first
-	$(PY) benches/compare.py
-
-$(PEERS)/.set-up: tests/abuse/requirements.txt
+$(PEERS)/.set-up: requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/abuse/requirements.txt
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-peers.txt
 	@touch $@
+
+compare: build $(PEERS)/.set-up ## Speed beside the peers, results verified first
+	$(PY) benches/compare.py --peers $(PEERS)/bin/python
 
 abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, into docs/abuse.md: some minutes
 	$(PY) tests/abuse/run.py --peers $(PEERS)/bin/python --out docs/abuse.md

@@ -1,0 +1,61 @@
+"""The texts that are measured: corpora, this Python's sources where there are none, and texts made to be slow."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+MB = 10**6
+END = "<|endoftext|>"
+HOSTILE = "hostile: "  # begins the names of texts that are made, not read
+
+
+def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int) -> list[str]:
+    """Return the first megabytes of a corpus: its documents, or what `cut` makes of them."""
+    n_bytes = int(megabytes * MB)
+    if corpus.startswith(HOSTILE):
+        return [hostile(corpus.removeprefix(HOSTILE), n_bytes)]
+    documents = standard_library(n_bytes) if folder is None else read(folder / f"{corpus}.txt", n_bytes)
+    if cut == "documents":
+        return documents
+    if cut == "one":
+        return ["\n".join(documents)]
+    if cut == "lines":
+        return [line + "\n" for document in documents for line in document.split("\n")]
+    return [piece for document in documents for piece in pieces(document, int(cut))]
+
+
+def read(path: Path, n_bytes: int) -> list[str]:
+    with path.open("rb") as file:
+        return [text for text in file.read(n_bytes).decode(errors="ignore").split(END) if text]
+
+
+def pieces(text: str, n_bytes: int) -> Iterator[str]:
+    """Cut a text every so many bytes, or up to three before, where a character begins."""
+    data, start = text.encode(), 0
+    while start < len(data):
+        end = min(start + n_bytes, len(data))
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        yield data[start:end].decode()
+        start = end
+
+
+def standard_library(n_bytes: int) -> list[str]:
+    documents: list[str] = []
+    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+        if n_bytes > 0 and "site-packages" not in path.parts:
+            documents.append(path.read_text(encoding="utf-8", errors="replace"))
+            n_bytes -= len(documents[-1].encode())
+    return documents
+
+
+def hostile(family: str, n_bytes: int) -> str:
+    if family == "random letters":
+        return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=n_bytes))
+    if family == "spaces, x":
+        return " " * (n_bytes - 1) + "x"
+    unit = {"space": " ", "newline": "\n"}.get(family, family)
+    return unit * (n_bytes // len(unit.encode()))
