@@ -16,13 +16,15 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import show
-import texts
+import targets
 
-from bytepair import Tokenizer, _measure
+import texts
+from bytepair import Tokenizer
+from bytepair._measure import rounds, table
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / ".." / "shared"
@@ -30,6 +32,7 @@ PEERS = ROOT / ".venv-peers" / "bin" / "python"
 TRAINING = ROOT / "benches" / "training.py"
 
 Regime = dict[str, Any]
+Row = dict[str, Any]
 
 
 def versions(python: str, packages: dict[str, str]) -> dict[str, str]:
@@ -60,46 +63,66 @@ def machine() -> dict[str, Any]:
 
 
 def write_vocabulary(name: str, folder: Path) -> bool:
-    """Write a vocabulary without special tokens in the two formats that peers read; say whether there is one."""
-    if (folder / f"{name}.json").exists():
-        return True
+    """Write a vocabulary for the workers, a built-in one or one that is beside; say whether there is one."""
     file = SHARED / "vocabs" / f"{name}.tiktoken"
     try:
-        tokenizer = Tokenizer.from_pretrained(name)
+        tokenizer, builtin = Tokenizer.from_pretrained(name), True
     except ValueError:
         if not file.exists():
             return False
-        tokenizer = Tokenizer.from_tiktoken(file, pattern=name)
-        (folder / f"{name}.foreign").touch()
-    tokenizer.save(folder / f"{name}.tiktoken")
-    tokenizer.save(folder / f"{name}.json")
-    # Some peers want ids without gaps, and special tokens are not in these texts.
-    fields = json.loads((folder / f"{name}.json").read_text())
-    (folder / f"{name}.json").write_text(json.dumps(fields | {"added_tokens": []}))
+        tokenizer, builtin = Tokenizer.from_tiktoken(file, pattern=name), False
+    rounds.write_vocabulary(tokenizer, name, folder, builtin)
     return True
 
 
-def contestants_of(regime: Regime, engines: dict[str, str]) -> dict[str, _measure.Contestant]:
-    parsed = {name: _measure.Contestant.parse(name, regime.get("threads", 0)) for name in regime["contestants"]}
-    return {name: contestant for name, contestant in parsed.items() if contestant.engine in engines}
-
-
-def measure(regime: Regime, corpus: str, options: argparse.Namespace, engines: dict[str, str], folder: Path) -> Any:
+def measure(regime: Regime, corpus: str, options: argparse.Namespace, engines: dict[str, str], folder: Path) -> Row:
     """Run all contestants of a regime on one corpus; return the row of figures."""
-    megabytes = regime["megabytes"] if corpus.startswith(texts.HOSTILE) else options.megabytes or regime["megabytes"]
-    given = texts.texts_of(corpus, options.corpora, megabytes, regime.get("cut", "documents"))
+    given = texts.texts_of(corpus, options.corpora, regime["megabytes"], regime.get("cut", "documents"))
     (folder / "texts").write_bytes(pickle.dumps(given))
 
-    def run(contestant: _measure.Contestant) -> dict[str, Any]:
+    def run(contestant: rounds.Contestant) -> dict[str, Any]:
         task = regime | contestant._asdict() | {"folder": str(folder), "texts": str(folder / "texts")}
-        python = sys.executable if contestant.engine == _measure.OURS else str(options.peers)
-        return _measure.run(python, task, TRAINING if regime["work"] == "train" else _measure.WORKER)
+        python = sys.executable if contestant.engine == rounds.OURS else str(options.peers)
+        return rounds.run(python, task, TRAINING if regime["work"] == "train" else rounds.WORKER)
 
-    found = _measure.compare(contestants_of(regime, engines), run, options.runs)
+    parsed = {name: rounds.Contestant.parse(name, regime["threads"]) for name in regime["contestants"]}
+    there = {name: contestant for name, contestant in parsed.items() if contestant.engine in engines}
+    found = rounds.compare(there, run, options.runs)
     return {"corpus": corpus, "n_bytes": sum(len(text.encode()) for text in given), "contestants": found}
 
 
-def main() -> None:
+def regimes_of(settings: dict[str, Any], options: argparse.Namespace, folder: Path) -> Iterator[Regime]:
+    """Yield the regimes asked for, completed; one whose vocabulary is not there is left out, saying so."""
+    for regime in settings["regimes"]:
+        if options.regimes and regime["name"] not in options.regimes:
+            continue
+        if "vocabulary" in regime and not write_vocabulary(regime["vocabulary"], folder):
+            print(f"there is no vocabulary {regime['vocabulary']}: {regime['name']} left out", file=sys.stderr)
+            continue
+        made = regime["corpora"][0].startswith(texts.HOSTILE)
+        corpora = regime["corpora"] if made or options.corpora else [texts.STANDARD_LIBRARY]
+        if options.only:
+            corpora = [corpus for corpus in corpora if corpus.removeprefix(texts.HOSTILE) in options.only]
+        megabytes = regime["megabytes"] if made else options.megabytes or regime["megabytes"]
+        figures = regime.get("figures", settings["works"][regime["work"]])
+        yield regime | {"corpora": corpora, "megabytes": megabytes, "figures": figures}
+
+
+def show(regime: Regime, rows: list[Row]) -> None:
+    """Print the last row, before the first the heading."""
+    row = rows[-1]
+    label = row["corpus"].removeprefix(texts.HOSTILE)
+    width = 1 + max(len(corpus.removeprefix(texts.HOSTILE)) for corpus in [*regime["corpora"], "corpus"])
+    names = f"<{max(map(len, row['contestants']))}"
+    if len(rows) == 1:
+        print(f"\n{regime['name']}: {regime['title']}")
+        print(table.title(f"{'corpus':{width}}{'':{names}}", regime["figures"]))
+    lefts = [f"{'' if i else label:{width}}{contestant:{names}}" for i, contestant in enumerate(row["contestants"])]
+    for line in table.lines(lefts, row["contestants"], regime["figures"], row["n_bytes"]):
+        print(line, flush=True)
+
+
+def options_of() -> argparse.Namespace:
     beside = SHARED / "corpora"
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
@@ -112,34 +135,41 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="only these corpora")
     parser.add_argument("--megabytes", type=float, help="of each corpus, instead of what engines.toml says")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write all figures of all runs there")
-    options = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="write a record of all figures of all runs there")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="RECORD", help="measure nothing, print the targets' table of records"
+    )
+    return parser.parse_args()
 
+
+def main() -> None:
+    options = options_of()
     settings = tomllib.loads((ROOT / "benches" / "engines.toml").read_text())
+    if options.table:
+        records = [json.loads(path.read_text())["regimes"] for path in options.table]
+        regimes = {name: rows for record in records for name, rows in record.items()}
+        print("\n".join(targets.lines(settings["targets"], regimes)))
+        return
     packages = settings["engines"]
-    ours = versions(sys.executable, {_measure.OURS: packages.pop(_measure.OURS)})
-    engines = ours | versions(options.peers, packages)
+    peers = {engine: package for engine, package in packages.items() if engine != rounds.OURS}
+    engines = versions(sys.executable, {rounds.OURS: packages[rounds.OURS]}) | versions(options.peers, peers)
     for engine in packages.keys() - engines.keys():
         print(f"{engine} is not installed: left out", file=sys.stderr)
     report = machine() | {"versions": engines, "runs": options.runs, "regimes": {}}
-    show.heading(report)
+    print(f"{report['cpu']}, {report['processors']} processors, load {report['load']:.1f}; {report['date']}")
+    print(", ".join(f"{name} {version}" for name, version in (engines | {"Python": report["python"]}).items()))
+    print(f"Medians of {options.runs}; x: how many times ours that is, by time or memory")
     with tempfile.TemporaryDirectory() as folder:
-        for regime in settings["regimes"]:
-            if options.regimes and regime["name"] not in options.regimes:
-                continue
-            if "vocabulary" in regime and not write_vocabulary(regime["vocabulary"], Path(folder)):
-                print(f"there is no vocabulary {regime['vocabulary']}: {regime['name']} left out", file=sys.stderr)
-                continue
-            corpora = regime["corpora"]
-            if options.corpora is None and not corpora[0].startswith(texts.HOSTILE):
-                corpora = ["standard library"]
+        for regime in regimes_of(settings, options, Path(folder)):
             rows = report["regimes"][regime["name"]] = []
-            for corpus in corpora:
-                if not options.only or corpus.removeprefix(texts.HOSTILE) in options.only:
+            for corpus in regime["corpora"]:
+                try:
                     rows.append(measure(regime, corpus, options, engines, Path(folder)))
-                    show.row(regime, rows)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+                except rounds.DifferentResultsError as error:
+                    sys.exit(f"{regime['name']}, {corpus}: {error}")
+                show(regime, rows)
+                if options.json:
+                    options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

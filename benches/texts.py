@@ -9,6 +9,7 @@ from pathlib import Path
 
 MB = 10**6
 END = "<|endoftext|>"
+STANDARD_LIBRARY = "stdlib"
 HOSTILE = "hostile: "  # begins the names of texts that are made, not read
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "python" / "bytepair" / "_measure"))
 
-import worker  # noqa: E402
+import worker
 
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
@@ -85,11 +85,11 @@ def train(task: worker.Task, documents: list[str]) -> worker.Answer:
     """Learn a vocabulary; "above" is the most memory held, above the documents."""
     trainer = globals()[f"{task['engine']}_trainer"](documents, task)
     worker.forget_peak()
-    before = worker.memory_of("VmRSS")
+    before = worker.memory("VmRSS")
     start = time.perf_counter()
     tokens = trainer()
     figures = {"seconds": time.perf_counter() - start}
-    peak = worker.memory_of("VmHWM")
+    peak = worker.memory("VmHWM")
     learned = tokens()
     data = b"".join(len(token).to_bytes(4, "little") + token for token in learned)
     return figures | {"peak": peak, "above": peak - before}, {"tokens": worker.digest(data)}

@@ -7,22 +7,70 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bytepair._measure import rounds, table
+
 COMPARE = Path(__file__).parents[1] / "benches" / "compare.py"
+
+
+def compare(*options: object) -> str:
+    command = [sys.executable, COMPARE, *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_every_regime_runs(tmp_path):
     path = tmp_path / "figures.json"
     # The names are of a corpus, of what is there without corpora, and of a hostile text.
-    options = ["--megabytes", "0.05", "--runs", "1", "--only", "en", "standard library", "a", "--json", str(path)]
-    done = subprocess.run([sys.executable, COMPARE, *options], capture_output=True, text=True, check=True)
-    machine, versions, *table = done.stdout.splitlines()
+    options = ["--megabytes", 0.05, "--runs", 1, "--only", "en", "stdlib", "a", "--json", path]
+    machine, versions, *lines = compare(*options, "--peers", sys.executable).splitlines()
     assert machine
     assert "tiktoken" in versions
-    assert max(map(len, table)) <= 80
+    assert max(map(len, lines)) <= 80
     report = json.loads(path.read_text())
     assert report["versions"].keys() == {"bytepair", "tiktoken", "tokenizers", "rustbpe"}
-    for name, rows in report["regimes"].items():
-        assert f"\n{name}: " in done.stdout
-        assert len(rows) == 1
-        for figures in rows[0]["engines"].values():
-            assert all(figure["median"] > 0 for figure in figures.values())
+    for name, (row,) in report["regimes"].items():
+        assert any(line.startswith(f"{name}: ") for line in lines)
+        for contestant, found in row["contestants"].items():
+            assert "error" not in found, f"{name}, {contestant}: {found}"
+            # What is held above the ids may be less than nothing of so little text.
+            assert all(figure["median"] > 0 for key, figure in found["figures"].items() if key != "above")
+    shown = compare("--table", path).splitlines()
+    assert shown[0].startswith("| what")
+    assert any("tokenizers" in line for line in shown)
+    assert any(line.startswith("| import |") for line in shown)
+
+
+def runs(**results: object):
+    """What `compare` makes of the results of three contestants."""
+    contestants = {name: rounds.Contestant.parse(f"{name} list", 1) for name in ("bytepair", "tiktoken", "peer")}
+    good = {"figures": {"cold": 2.0}, "digests": {"ids": "a"}}
+    return rounds.compare(contestants, lambda contestant: {**good, **results.get(contestant.engine, {})}, 3)
+
+
+def test_ratios_are_to_ours():
+    found = runs(peer={"figures": {"cold": 5.0}})["peer"]["figures"]["cold"]
+    assert found == {"median": 5.0, "ratio": 2.5, "runs": [5.0] * 3}
+
+
+def test_a_peer_that_differs_is_named_and_has_no_figures():
+    found = runs(peer={"digests": {"ids": "b"}})
+    assert found["peer"] == {"error": "other results than bytepair's"}
+    assert "figures" in found["tiktoken"]
+    *_, line = table.lines([*found], found, ["cold"], 10**7)
+    assert line.split(maxsplit=1) == ["peer", "other results than bytepair's"]
+    assert runs(peer={"error": "ValueError: no"})["peer"] == {"error": "ValueError: no"}
+
+
+def test_nothing_is_compared_where_ours_differ_from_tiktoken():
+    with pytest.raises(rounds.DifferentResultsError, match="tiktoken: other results"):
+        runs(tiktoken={"digests": {"ids": "b"}})
+    assert "error" in runs(tiktoken={"error": "it is not installed"})["tiktoken"]
+    with pytest.raises(rounds.DifferentResultsError, match="bytepair: MemoryError"):
+        runs(bytepair={"error": "MemoryError: "})
+
+
+def test_a_run_that_dies_is_an_error(tmp_path):
+    script = tmp_path / "dies.py"
+    script.write_text("import os; os.abort()")
+    assert "ended with -6" in rounds.run(sys.executable, {}, script)["error"]

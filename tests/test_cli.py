@@ -257,3 +257,38 @@ def test_decode_reads_what_encode_prints(corpus):
     rows = shell("bytepair encode --json a.txt b.txt | bytepair decode --json", corpus).splitlines()
     assert "".join(json.loads(row)["text"] for row in rows) == both
     assert "is not a line such as" in bytepair("decode", stdin=b'{"tokens": 1}', code=1)
+
+
+def test_bench(corpus):
+    shown = bytepair("bench", corpus / "*.txt", "--runs", 1, "--against", "tiktoken,tokenizers")
+    assert max(map(len, shown.splitlines())) <= 80
+    n_bytes = sum((corpus / name).stat().st_size for name in ("a.txt", "b.txt"))
+    assert shown.startswith(f"2 files, {n_bytes:,} bytes, ")
+    for title in ("to lists, 1 thread ", "to arrays, 1 thread ", "counted, 1 thread ", "decoded, 1 thread "):
+        assert f"\n{title}" in shown
+    assert "Error" not in shown
+    assert "other results" not in shown
+
+
+@pytest.mark.parametrize("name", ["cl100k_base", "own.json"])
+def test_bench_in_json(corpus, name):
+    trained().save(corpus / "own.json")
+    given = str(corpus / name) if name == "own.json" else name
+    answer = json.loads(bytepair("bench", "--json", "--runs", 1, "-t", given, corpus / "a.txt"))
+    assert answer["bytes"] / answer["tokens"] == answer["bytes_per_token"]
+    for row in answer["measured"]:
+        ours = row["contestants"]["bytepair"]["figures"]
+        assert ours["cold"]["median"] > 0
+        for peer in ("tiktoken", "tokenizers"):
+            # A call that a library lacks is left out.
+            assert "error" not in row["contestants"].get(peer, {}), row
+    peers = {(row["what"], peer) for row in answer["measured"] for peer in row["contestants"]}
+    assert {("to lists", "tiktoken"), ("to lists", "tokenizers"), ("decoded", "tiktoken")} <= peers
+    assert ("counted", "tiktoken") not in peers
+
+
+def test_bench_says_what_is_wrong(corpus):
+    assert "is none of tiktoken, tokenizers" in bytepair("bench", "--against", "nothing", code=2)
+    assert "it must be 1 or more, not '0'" in bytepair("bench", "--runs", 0, code=2)
+    assert "there is no text to measure" in bytepair("bench", stdin=b"", code=1)
+    assert "kitoken is not installed" in bytepair("bench", "--against", "kitoken", stdin=b"a", code=1)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import bytepair
-from bytepair.cli import compare, convert, count, decode, encode, inspect, tour, train
+from bytepair.cli import bench, compare, convert, count, decode, encode, inspect, tour, train
 
 __all__ = ["main"]
 
@@ -23,6 +23,7 @@ _VERBS = {
     "count": count,
     "inspect": inspect,
     "compare": compare,
+    "bench": bench,
     "convert": convert,
     "tour": tour,
 }
