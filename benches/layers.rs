@@ -1,4 +1,7 @@
-//! The layers of encoding by themselves: split, encode with and without a warm cache, count, decode.
+//! The layers of encoding by themselves: split by each tier of the scanner, encode, count, decode.
+//!
+//! Unsafe code shows here: `split/Avx2` beside `split/Portable`, and the prefetch of look-ups in `words/encode`, where
+//! they leave the near caches. That of arrays does in `compare.py`, regime `encode`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -6,11 +9,12 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use bytepair_core::pretokenize::Tier;
 use bytepair_core::{Allowed, Interrupt, Scratch, Tokenizer, builtin};
 use criterion::{Criterion, Throughput};
 
-/// Texts of about 200 kB: prose, code, two scripts without spaces, and one endless pretoken.
-fn texts() -> [(&'static str, String); 5] {
+/// Texts of about 200 kB: prose, code, two more scripts, one endless pretoken; and one of 2 MB of ever other words.
+fn texts() -> [(&'static str, String); 6] {
     let prose = "It's 1984, and the quick brown fox jumps over 13 lazy dogs; nobody's watching.\n";
     let code = "    for (int i = 0; i < n_items; ++i) { total += items[i].weight * 0x1f; }\n";
     let repeat = |text: &str| text.repeat(200_000 / text.len());
@@ -20,7 +24,26 @@ fn texts() -> [(&'static str, String); 5] {
         ("cyrillic", repeat("Съешь же ещё этих мягких французских булок, да выпей чаю. ")),
         ("chinese", repeat("天地玄黃,宇宙洪荒。日月盈昃,辰宿列張。")),
         ("run", repeat("-")),
+        ("words", words(2_000_000)),
     ]
+}
+
+/// Words of three syllables, of which there are 64³, in no order.
+fn words(n_bytes: usize) -> String {
+    let syllables: Vec<String> = "bcdfghjklmnprstv"
+        .chars()
+        .flat_map(|first| "aeio".chars().map(move |then| [first, then].iter().collect()))
+        .collect();
+    let mut text = String::new();
+    let mut state = 1_u64;
+    while text.len() < n_bytes {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push(' ');
+        for shift in [40, 46, 52] {
+            text.push_str(&syllables[usize::try_from((state >> shift) % 64).unwrap()]);
+        }
+    }
+    text
 }
 
 fn main() {
@@ -36,19 +59,25 @@ fn main() {
 }
 
 fn layers(criterion: &mut Criterion, tokenizer: &Tokenizer, name: &str, text: &[u8]) {
+    let mut ids = Vec::new();
+    tokenizer.encode(&mut Scratch::default(), text, Allowed::None, &mut ids).unwrap();
+    assert!(tokenizer.decode(&ids).unwrap() == text, "a benchmark of wrong results says nothing");
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Bytes(text.len().try_into().unwrap()));
-    group.bench_function("split", |bencher| {
-        bencher.iter(|| {
-            let mut n_pretokens = 0;
-            let _ = tokenizer.pretokenizer().split(black_box(text), |_| {
-                n_pretokens += 1;
-                ControlFlow::<()>::Continue(())
+    for tier in Tier::available() {
+        Tier::force(Some(tier));
+        group.bench_function(format!("split/{tier:?}"), |bencher| {
+            bencher.iter(|| {
+                let mut n_pretokens = 0;
+                let _ = tokenizer.pretokenizer().split(black_box(text), |_| {
+                    n_pretokens += 1;
+                    ControlFlow::<()>::Continue(())
+                });
+                n_pretokens
             });
-            n_pretokens
         });
-    });
-    let mut ids = Vec::new();
+    }
+    Tier::force(None);
     group.bench_function("encode", |bencher| {
         let mut scratch = Scratch::default();
         bencher.iter(|| {
@@ -63,5 +92,4 @@ fn layers(criterion: &mut Criterion, tokenizer: &Tokenizer, name: &str, text: &[
     });
     group.bench_function("decode", |bencher| bencher.iter(|| tokenizer.decode(black_box(&ids)).unwrap()));
     group.finish();
-    assert_eq!(tokenizer.decode(&ids).unwrap(), text, "a benchmark of wrong results says nothing");
 }

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     peers = [name for name in _USUAL if importlib.util.find_spec(name)] if options.against is None else options.against
     for name in peers:
         if not importlib.util.find_spec(name):
-            raise _common.fail(f"{name} is not installed; pip install {name}")
+            raise _common.fail(f"{name} is not installed")
     tokenizer = _common.load_tokenizer(options.tokenizer)
     texts = [text.decode(errors="replace") for _, text in _common.read_inputs(options.files)]
     n_bytes = sum(len(text.encode()) for text in texts)
