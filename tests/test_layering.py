@@ -28,7 +28,7 @@ RUST_MAY_USE = {
     "train": {"ids", "error", "threads", "definition", "pretokenize", "vocab", "pipeline"},
     "formats": {"ids", "error", "definition", "pretokenize", "vocab", "pipeline"},
     "ask": {"ids", "error", "interrupt", "definition", "pretokenize", "vocab", "encode", "tokenizer"},
-    "builtin": {"error", "definition", "formats"},
+    "builtin": {"definition", "encode", "error", "formats", "ids", "pretokenize", "tokenizer", "vocab"},
     "open_end": {"ids", "error", "interrupt", "definition", "encode", "vocab", "tokenizer"},
     "tokenizer": {
         "ids",

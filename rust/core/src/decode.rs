@@ -5,6 +5,7 @@ mod stream;
 pub use stream::DecodeStream;
 
 use crate::error::{Error, Result};
+use crate::ids::widen;
 use crate::vocab::{Vocabulary, WINDOW};
 
 /// Appends the bytes of `ids` to `out`; on an error `out` is as it was.
@@ -18,9 +19,11 @@ use crate::vocab::{Vocabulary, WINDOW};
 ///
 /// O(ids + bytes).
 pub fn decode(vocabulary: &Vocabulary, ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
+    vocabulary.check_room()?;
+    let tokens = vocabulary.tokens();
     let mut n_bytes = 0;
     for (index, &id) in ids.iter().enumerate() {
-        let token = vocabulary.token(id);
+        let token = tokens.get(widen(id));
         n_bytes += token.ok_or_else(|| Error::unknown_token_id(id.into(), index, vocabulary.n_ids()))?.len();
     }
     let start = out.len();
@@ -28,7 +31,7 @@ pub fn decode(vocabulary: &Vocabulary, ids: &[u32], out: &mut Vec<u8>) -> Result
     out.resize(start + n_bytes + WINDOW, 0);
     let mut rest = out.get_mut(start..).unwrap_or_default();
     for &id in ids {
-        let Some((token, window)) = vocabulary.token_with_window(id) else { continue };
+        let Some((token, window)) = tokens.with_window(widen(id)) else { continue };
         // All of the window, some of it in vain: how many bytes count would be a guess of the processor's.
         match rest.first_chunk_mut() {
             Some(places) if token.len() <= WINDOW => *places = *window,

@@ -178,6 +178,15 @@ impl Error {
     }
 }
 
+/// Refuses to go on where there is no room for `n_bytes`: for memory that is taken in several parts, which do not ask.
+pub(crate) fn check_room(n_bytes: usize, what: &str) -> Result<()> {
+    let mut room: Vec<u8> = Vec::new();
+    room.try_reserve_exact(n_bytes).map_err(|_| Error::memory(what))?;
+    // What is never used need not be asked for, as far as the compiler knows.
+    std::hint::black_box(room);
+    Ok(())
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)

@@ -59,6 +59,12 @@ impl TokenId {
         narrow(index).and_then(Self::new)
     }
 
+    /// The id that is `shift` more than the number of a symbol.
+    #[inline(always)]
+    pub(crate) const fn shifted(symbol: Symbol, shift: u32) -> Self {
+        Self(symbol.0.wrapping_add(shift))
+    }
+
     /// The id as a number.
     #[inline(always)]
     pub const fn get(self) -> u32 {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
-use crate::encode::{Encoder, Scratch, ScratchPool, parallel};
+use crate::encode::{Encoder, Joints, Scratch, ScratchPool, parallel};
 use crate::error::{Error, Result};
 use crate::formats::compact;
 use crate::ids::TokenId;
@@ -20,7 +20,7 @@ use crate::pretokenize::Pretokenizer;
 use crate::threads::n_threads;
 use crate::vocab::canonical::normalise;
 use crate::vocab::special::Segment;
-use crate::vocab::{AddedTokens, Allowed, Matcher, Specials, Vocabulary};
+use crate::vocab::{AddedTokens, Allowed, Matcher, MergeTable, Specials, Vocabulary};
 
 /// A byte-level BPE tokenizer: immutable, shared between threads, equal by what it does.
 ///
@@ -88,11 +88,36 @@ impl Tokenizer {
         let is_unreachable = |id: TokenId| merges.symbols.get(id.index()).is_none_or(|symbol| symbol.is_none());
         let whole_pretokens = whole_pretokens
             && vocabulary.ordinary().any(|(id, bytes)| is_unreachable(id) && missing.find(bytes).is_none());
-        let encoder = Encoder::new(&vocabulary, merges, whole_pretokens);
+        let encoder = Encoder::new(&vocabulary, merges.table, whole_pretokens);
         let added = AddedTokens::new(added_tokens, normalized)?;
         let keeps_text = pipeline.keeps_text() && added.match_literally();
         let canonical_form = OnceLock::new();
         Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, keeps_text, canonical_form })
+    }
+
+    /// The tokenizer of merges that are known to be canonical, and to lead to every token; as all other parts are plain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::new`] for the added tokens.
+    pub(crate) fn of_canonical(
+        name: &str,
+        pretokenizer: Pretokenizer,
+        vocabulary: Vocabulary,
+        merges: MergeTable,
+        joints: &Joints,
+        added_tokens: Vec<AddedToken>,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: Some(name.to_owned()),
+            pretokenizer,
+            encoder: Encoder::of_canonical(&vocabulary, merges, joints),
+            vocabulary,
+            added: AddedTokens::new(added_tokens, HashMap::new())?,
+            pipeline: Pipeline::default(),
+            keeps_text: true,
+            canonical_form: OnceLock::new(),
+        })
     }
 
     /// The same tokenizer, which finds more texts as special tokens, whose ids stand for other tokens already: they encode to

@@ -33,10 +33,7 @@ impl Engine {
     /// A vocabulary that comes with the package, or None.
     #[staticmethod]
     fn builtin(py: Python<'_>, name: &str) -> PyResult<Option<Self>> {
-        run(py, LONG, || {
-            let Some(definition) = builtin::definition(name)? else { return Ok(None) };
-            Ok(Some(Self(Arc::new(Tokenizer::new(definition)?))))
-        })
+        run(py, LONG, || Ok(builtin::tokenizer(name)?.map(|tokenizer| Self(Arc::new(tokenizer)))))
     }
 
     /// From the canonical form.

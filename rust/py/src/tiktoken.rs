@@ -45,18 +45,17 @@ fn special_tokens(tokens: &Bound<'_, PyDict>) -> PyResult<Vec<AddedToken>> {
     tokens.iter().map(special).collect()
 }
 
-/// Builds a tokenizer of which several special tokens may have one id, or that of an ordinary token.
-fn with_special_tokens(definition: Definition, special_tokens: Vec<AddedToken>) -> bytepair_core::Result<Tokenizer> {
-    let ordinary: HashMap<TokenId, &[u8]> =
-        definition.tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+/// Special tokens of which several may have one id, or that of an ordinary token, which `is_other` tells: those with an id of
+/// their own, and the others.
+fn aliases_apart(
+    special_tokens: Vec<AddedToken>,
+    is_other: impl Fn(&AddedToken) -> bool,
+) -> (Vec<AddedToken>, Vec<AddedToken>) {
     let mut seen = HashSet::new();
-    let (mut added_tokens, mut aliases) = (Vec::new(), Vec::new());
-    for token in special_tokens {
-        let is_other = ordinary.get(&token.id).is_some_and(|bytes| *bytes != token.text.as_bytes());
-        let tokens = if is_other || !seen.insert(token.id) { &mut aliases } else { &mut added_tokens };
-        tokens.push(token);
-    }
-    let tokenizer = Tokenizer::new(Definition { added_tokens, ..definition })?;
+    special_tokens.into_iter().partition(|token| !is_other(token) && seen.insert(token.id))
+}
+
+fn with_aliases(tokenizer: Tokenizer, aliases: Vec<AddedToken>) -> bytepair_core::Result<Tokenizer> {
     if aliases.is_empty() { Ok(tokenizer) } else { tokenizer.with_aliases(aliases) }
 }
 
@@ -174,7 +173,14 @@ impl TiktokenCore {
             added_tokens: Vec::new(),
             pipeline: Pipeline::default(),
         };
-        run(py, LONG, || with_special_tokens(definition, special_tokens).map(Self::from_tokenizer))
+        run(py, LONG, || {
+            let ordinary: HashMap<TokenId, &[u8]> =
+                definition.tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
+            let is_other = |token: &AddedToken| ordinary.get(&token.id).is_some_and(|it| *it != token.text.as_bytes());
+            let (added_tokens, aliases) = aliases_apart(special_tokens, is_other);
+            let tokenizer = Tokenizer::new(Definition { added_tokens, ..definition })?;
+            with_aliases(tokenizer, aliases).map(Self::from_tokenizer)
+        })
     }
 
     /// A vocabulary that comes with the package, with these special tokens only; None where there is none of this name.
@@ -183,9 +189,10 @@ impl TiktokenCore {
         let py = special_tokens.py();
         let special_tokens = self::special_tokens(special_tokens)?;
         run(py, LONG, || {
-            let definition =
-                builtin::definition(name)?.map(|definition| with_special_tokens(definition, special_tokens));
-            Ok(definition.transpose()?.map(Self::from_tokenizer))
+            // None of those of a published vocabulary has the id of an ordinary token.
+            let (special_tokens, aliases) = aliases_apart(special_tokens, |_| false);
+            let Some(tokenizer) = builtin::with_special_tokens(name, special_tokens)? else { return Ok(None) };
+            with_aliases(tokenizer, aliases).map(|tokenizer| Some(Self::from_tokenizer(tokenizer)))
         })
     }
 

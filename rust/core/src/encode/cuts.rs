@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use crate::counters::count;
+use crate::error::Result;
 use crate::ids::widen;
 use crate::vocab::{MergeTable, Vocabulary};
 
@@ -29,26 +30,48 @@ struct Characters {
     pairs: Vec<u64>,
 }
 
+/// The bits of [`Cuts`] for pairs of bytes as a file holds them: the lowest first.
+pub(crate) type Joints = [u8; 1 << 13];
+
 impl Cuts {
     /// Looks at the tokens that merging can make; and, where whole pretokens are looked up, at those that it cannot.
     pub(super) fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
         let mut bytes = vec![0; 1 << 10];
-        for_each_joint(vocabulary, table, whole_pretokens, |left, right| {
-            if let (Some(&left), Some(&right)) = (left.last(), right.first()) {
+        for_each_joint(vocabulary, table, whole_pretokens, |token, middle| {
+            if let Some(&[left, right]) = token.get(middle - 1..=middle) {
                 bytes[word(left, right)] |= 1 << (right & 63);
             }
         });
         Self { bytes, characters: OnceLock::new() }
     }
 
-    /// Makes ready for [`segments`](Self::segments).
+    /// Of tokens that were looked at before.
+    pub(super) fn of(joints: &Joints) -> Self {
+        let bytes = joints.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        Self { bytes, characters: OnceLock::new() }
+    }
+
+    /// Makes ready for [`segments`](Self::segments) of a text.
     ///
-    /// As with the trie, the tables are built outside their cell.
-    pub(super) fn prepare(&self, vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) {
-        if self.characters.get().is_none() {
+    /// As with the sorted tokens, the tables are built outside their cell.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory).
+    #[inline]
+    pub(super) fn prepare(
+        &self,
+        text: &[u8],
+        vocabulary: &Vocabulary,
+        table: &MergeTable,
+        whole_pretokens: bool,
+    ) -> Result<()> {
+        if self.characters.get().is_none() && text.iter().any(|&byte| byte >= WIDE) {
+            vocabulary.check_room()?;
             let characters = Characters::new(vocabulary, table, whole_pretokens);
             self.characters.get_or_init(|| characters);
         }
+        Ok(())
     }
 
     /// The segments of a pretoken, between its safe cuts.
@@ -104,20 +127,25 @@ impl<'p> Iterator for Segments<'p> {
 impl Characters {
     fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
         let mut all = Self { groups: vec![[0; 2]; 1 << 16], pairs: vec![0; 1 << 14] };
-        for_each_joint(vocabulary, table, whole_pretokens, |left, right| {
+        for_each_joint(vocabulary, table, whole_pretokens, |token, middle| {
+            // Of most joints this is all there is to see: no such character ends before them, or begins after them.
+            if !matches!(token.get(middle - 1..=middle), Some([0x80..=0xBF, WIDE..=0xEF])) {
+                return;
+            }
+            let (left, right) = token.split_at(middle);
             let (Some(left), Some((right, prefix))) = (characters_at_end(left), characters_at_start(right)) else {
                 return;
             };
-            let group = if let ([left], [right]) = (left.as_slice(), right.as_slice()) {
-                let (word, bit) = pair_bit(*left, *right);
+            let group = if let (1, 1) = (left.n, right.n) {
+                let (word, bit) = pair_bit(left.first, right.first);
                 all.pairs[word] |= bit;
                 PAIRED
             } else {
                 // Where one of them is cut off, all characters that it may be a part of are joined, by way of a group.
                 1 << (prefix % 7)
             };
-            left.into_iter().for_each(|left| all.groups[usize::from(left)][0] |= group);
-            right.into_iter().for_each(|right| all.groups[usize::from(right)][1] |= group);
+            left.each(|left| all.groups[usize::from(left)][0] |= group);
+            right.each(|right| all.groups[usize::from(right)][1] |= group);
         });
         all
     }
@@ -139,53 +167,74 @@ impl Characters {
 /// The group of characters that stand whole beside another in some token: which, `pairs` says.
 const PAIRED: u8 = 1 << 7;
 
-/// Calls `visit` with the bytes on either side of each place inside a token where a character may begin.
+/// The first byte of characters of three bytes, and of four.
+const WIDE: u8 = 0xE0;
+
+/// Calls `visit` with each place inside a token where a character may begin: the token and the place.
 fn for_each_joint(
     vocabulary: &Vocabulary,
     table: &MergeTable,
     whole_pretokens: bool,
-    mut visit: impl FnMut(&[u8], &[u8]),
+    mut visit: impl FnMut(&[u8], usize),
 ) {
+    let tokens = vocabulary.tokens();
+    let token = |symbol| tokens.get(table.id(symbol).index()).unwrap_or_default();
     // Where its two parts meet is all there is to a token that is merged: its other joints lie in the parts.
-    for (left, right, _) in table.merges() {
-        let [left, right] = [left, right].map(|part| vocabulary.token(table.id(part).get()).unwrap_or_default());
-        visit(left, right);
+    for (left, _, merged) in table.merges() {
+        visit(token(merged), token(left).len());
     }
     if whole_pretokens {
         for (_, token) in vocabulary.ordinary() {
-            (1..token.len()).map(|middle| token.split_at(middle)).for_each(|(left, right)| visit(left, right));
+            (1..token.len()).for_each(|middle| visit(token, middle));
         }
     }
 }
 
+/// Characters of three bytes, each so many code points after the one before.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    first: u16,
+    step: u16,
+    n: u16,
+}
+
+impl Range {
+    fn one(character: u16) -> Self {
+        Self { first: character, step: 1, n: 1 }
+    }
+
+    fn each(self, visit: impl FnMut(u16)) {
+        (0..self.n).map(|index| self.first + index * self.step).for_each(visit);
+    }
+}
+
 /// The characters of three bytes that bytes may end with: one, or all that the last bytes may be the end of.
-fn characters_at_end(bytes: &[u8]) -> Option<Vec<u16>> {
-    let is_continuation = |byte: &&u8| **byte & 0xC0 == 0x80;
-    let n_continuations = bytes.iter().rev().take_while(is_continuation).count();
+fn characters_at_end(bytes: &[u8]) -> Option<Range> {
+    let n_continuations = bytes.iter().rev().take_while(|&byte| byte & 0xC0 == 0x80).count();
     match (bytes, n_continuations) {
-        ([third], 1) => Some((0..=0x3FF).map(|high| high << 6 | u16::from(third & 0x3F)).collect()),
+        ([third], 1) => Some(Range { first: u16::from(third & 0x3F), step: 1 << 6, n: 1 << 10 }),
         ([second, third], 2) => {
-            let low = u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
-            Some((0..=0xF).map(|high| high << 12 | low).collect())
+            let first = u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
+            Some(Range { first, step: 1 << 12, n: 1 << 4 })
         }
-        ([.., lead, second, third], 2) => Some(vec![wide_character(&[*lead, *second, *third])?]),
+        ([.., lead, second, third], 2) => wide_character(&[*lead, *second, *third]).map(Range::one),
         _ => None,
     }
 }
 
 /// The characters of three bytes that bytes may start with: one, or all that they may be the start of. And what tells
 /// their starts apart.
-fn characters_at_start(bytes: &[u8]) -> Option<(Vec<u16>, u32)> {
+fn characters_at_start(bytes: &[u8]) -> Option<(Range, u32)> {
     match *bytes {
         [lead @ 0xE0..=0xEF] => {
-            let high = u16::from(lead & 0xF) << 12;
-            Some(((high..=high | 0xFFF).collect(), lead.into()))
+            let first = u16::from(lead & 0xF) << 12;
+            Some((Range { first, step: 1, n: 1 << 12 }, lead.into()))
         }
         [lead @ 0xE0..=0xEF, second @ 0x80..=0xBF] => {
-            let high = u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6;
-            Some(((high..=high | 0x3F).collect(), u32::from(lead) << 8 | u32::from(second)))
+            let first = u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6;
+            Some((Range { first, step: 1, n: 1 << 6 }, u32::from(lead) << 8 | u32::from(second)))
         }
-        _ => wide_character(bytes).map(|character| (vec![character], u32::from(character) << 8)),
+        _ => wide_character(bytes).map(|character| (Range::one(character), u32::from(character) << 8)),
     }
 }
 
@@ -225,7 +274,7 @@ mod tests {
             let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
             let table = normalise(&vocabulary, &definition.merges).unwrap().table;
             let cuts = Cuts::new(&vocabulary, &table, false);
-            cuts.prepare(&vocabulary, &table, false);
+            cuts.prepare("中".as_bytes(), &vocabulary, &table, false).unwrap();
             let mut joints = std::collections::HashSet::new();
             let mut characters =
                 vec!['a', 'é', '\u{800}', '中', '文', '。', 'の', 'ー', '한', '국', 'ก', 'ा', '\u{FFFD}', '😀'];
@@ -268,13 +317,24 @@ mod tests {
         }
     }
 
+    /// What is shipped is what the tokens say.
+    #[test]
+    fn the_joints_of_the_published_vocabularies_are_theirs() {
+        for name in builtin::names() {
+            let tokenizer = builtin::tokenizer(name).unwrap().unwrap();
+            let encoder = tokenizer.encoder();
+            let cuts = Cuts::new(tokenizer.vocabulary(), encoder.table(), false);
+            assert_eq!(encoder.cuts.bytes, cuts.bytes, "{name}");
+        }
+    }
+
     #[test]
     fn bytes_that_are_no_text_are_cut_by_pairs_of_bytes() {
         let definition = builtin::definition("gpt2").unwrap().unwrap();
         let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
         let table = normalise(&vocabulary, &definition.merges).unwrap().table;
         let cuts = Cuts::new(&vocabulary, &table, false);
-        cuts.prepare(&vocabulary, &table, false);
+        cuts.prepare("中".as_bytes(), &vocabulary, &table, false).unwrap();
         for bytes in
             [&b"\xE4"[..], b"\xE4\xB8", b"\xE4\xE4\xB8\xAD", b"\x80\x80\xFF\xE4A", b"\xED\xA0\x80\xED\xB0\x80", b""]
         {

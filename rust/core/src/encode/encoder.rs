@@ -1,51 +1,90 @@
 //! What encoding needs to know of a vocabulary, and the ways in: a text, its number of ids, one pretoken.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::cuts::Cuts;
+use super::cuts::{Cuts, Joints};
+use super::prefixes::{Prefixes, Tokens};
 use super::run::Run;
 use super::scratch::Scratch;
 use super::sink::{Count, Ids};
-use super::trie::Trie;
 use super::{long, short};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::ids::widen;
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
-use crate::vocab::canonical::Normalised;
 use crate::vocab::{MergeTable, Vocabulary};
+
+/// What is looked up has to be made first, in time that grows with the vocabulary. To how many tokens one short pretoken is
+/// merged before, or one byte of a long one: about as long is spent in vain, if it is, as making takes.
+const TOKENS_TO_INDEX: usize = 8;
+
+/// The same for sorting tokens, which only long pretokens need.
+const TOKENS_TO_SORT: usize = 4;
 
 /// Encodes text without special tokens. Immutable; work memory is a [`Scratch`] passed in.
 #[derive(Debug)]
 pub struct Encoder {
-    merges: Normalised,
+    table: MergeTable,
+    /// One bit for each id that merges lead to, but for some in a row.
+    reachable: Vec<u64>,
+    reachable_in_a_row: Range<usize>,
     /// Whether a pretoken that is a token is emitted even if no merges lead to it.
     pub(super) whole_pretokens: bool,
     pub(super) cuts: Cuts,
     /// Built when the first long pretoken comes.
-    trie: OnceLock<Trie>,
+    prefixes: OnceLock<Prefixes>,
     /// Tells encoders apart, so that a scratch never answers from another's cache.
     serial: u64,
 }
 
 impl Encoder {
-    /// An encoder for normalised merges.
-    pub(crate) fn new(vocabulary: &Vocabulary, merges: Normalised, whole_pretokens: bool) -> Self {
+    /// An encoder for canonical merges.
+    pub(crate) fn new(vocabulary: &Vocabulary, table: MergeTable, whole_pretokens: bool) -> Self {
+        let cuts = Cuts::new(vocabulary, &table, whole_pretokens);
+        Self::with_cuts(vocabulary, table, whole_pretokens, cuts)
+    }
+
+    /// An encoder for canonical merges that lead to every token, whose tokens were looked at for safe cuts before.
+    pub(crate) fn of_canonical(vocabulary: &Vocabulary, table: MergeTable, joints: &Joints) -> Self {
+        Self::with_cuts(vocabulary, table, false, Cuts::of(joints))
+    }
+
+    fn with_cuts(vocabulary: &Vocabulary, table: MergeTable, whole_pretokens: bool, cuts: Cuts) -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let cuts = Cuts::new(vocabulary, &merges.table, whole_pretokens);
-        Self { merges, whole_pretokens, cuts, trie: OnceLock::new(), serial }
+        let mut reachable = vec![0; vocabulary.n_ids().div_ceil(64)];
+        for id in table.ids().first() {
+            if let Some(word) = reachable.get_mut(id.index() / 64) {
+                *word |= 1 << (id.index() % 64);
+            }
+        }
+        let reachable_in_a_row = table.ids().others(table.n_symbols());
+        Self { table, reachable, reachable_in_a_row, whole_pretokens, cuts, prefixes: OnceLock::new(), serial }
     }
 
     /// The canonical merges.
     pub fn table(&self) -> &MergeTable {
-        &self.merges.table
+        &self.table
     }
 
     /// Whether merges lead to this token.
+    #[inline]
     pub fn is_reachable(&self, id: u32) -> bool {
-        let index = usize::try_from(id).unwrap_or(usize::MAX);
-        self.merges.symbols.get(index).is_some_and(|symbol| !symbol.is_none())
+        let word = self.reachable.get(widen(id / 64)).copied().unwrap_or(0);
+        word >> (id % 64) & 1 == 1 || self.reachable_in_a_row.contains(&widen(id))
+    }
+
+    /// Whether merging makes one token of all of these bytes.
+    ///
+    /// # Complexity
+    ///
+    /// O(n log n) for n bytes.
+    pub(crate) fn makes_token(&self, bytes: &[u8]) -> bool {
+        let mut ids = Vec::new();
+        long::encode_plainly(&self.table, bytes, &mut ids);
+        ids.len() == 1
     }
 
     /// Whether whole-pretoken look-up can change a result: only where some token is unreachable by merges.
@@ -141,37 +180,54 @@ impl Encoder {
         interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
+        let (table, is_short) = (self.table(), bytes.len() <= short::MAX_LENGTH);
+        if !vocabulary.is_indexed() {
+            work.n_not_looked_up += if is_short { 1 } else { bytes.len() };
+            if work.n_not_looked_up < table.n_symbols() / TOKENS_TO_INDEX {
+                if is_short {
+                    short::encode(table, bytes, out)
+                } else {
+                    long::encode_plainly(table, bytes, out)
+                }
+                return Ok(());
+            }
+            vocabulary.check_room()?;
+        }
         // A token that merges lead to is its own encoding.
         if let Some(id) = vocabulary.ordinary_id(bytes).filter(|id| self.is_reachable(id.get())) {
             out.push(id.get());
-        } else if bytes.len() <= short::MAX_LENGTH {
-            short::encode(self.table(), bytes, out);
-        } else {
-            long::encode(self.table(), self.trie()?, work, bytes, interrupt, out)?;
+            return Ok(());
         }
-        Ok(())
+        if is_short {
+            short::encode(table, bytes, out);
+            return Ok(());
+        }
+        if self.prefixes.get().is_none() {
+            work.n_plain += bytes.len();
+            if work.n_plain < table.n_symbols() / TOKENS_TO_SORT {
+                long::encode_plainly(table, bytes, out);
+                return Ok(());
+            }
+        }
+        let tokens = Tokens { vocabulary, table };
+        long::encode(tokens, self.prefixes(tokens)?, work, bytes, interrupt, out)
     }
 
-    /// Makes the safe cuts ready to be looked for.
-    pub(super) fn prepare_cuts(&self, vocabulary: &Vocabulary) {
-        self.cuts.prepare(vocabulary, self.table(), self.whole_pretokens);
+    /// Makes the safe cuts of a text ready to be looked for.
+    pub(super) fn prepare_cuts(&self, vocabulary: &Vocabulary, text: &[u8]) -> Result<()> {
+        self.cuts.prepare(text, vocabulary, self.table(), self.whole_pretokens)
     }
 
-    /// The trie, built where this is the first to ask.
+    /// The sorted tokens, sorted where this is the first to ask.
     ///
-    /// The memory for its many small parts is asked for at once. It is built outside the cell: a process forked while another thread builds it inside would wait for ever.
-    fn trie(&self) -> Result<&Trie> {
-        /// What building takes for each token, most of it for its bytes and the order of them.
-        const BYTES_A_TOKEN: usize = 192;
-        match self.trie.get() {
-            Some(trie) => Ok(trie),
+    /// Outside the cell: a process forked while another thread sorts inside would wait for ever.
+    fn prefixes(&self, tokens: Tokens<'_>) -> Result<&Prefixes> {
+        match self.prefixes.get() {
+            Some(prefixes) => Ok(prefixes),
             None => {
-                let mut room: Vec<u8> = Vec::new();
-                let n_bytes = self.table().n_symbols() * BYTES_A_TOKEN;
-                room.try_reserve_exact(n_bytes).map_err(|_| Error::memory("the index of tokens"))?;
-                drop(room);
-                let trie = Trie::new(self.table());
-                Ok(self.trie.get_or_init(|| trie))
+                tokens.vocabulary.check_room()?;
+                let prefixes = Prefixes::new(tokens)?;
+                Ok(self.prefixes.get_or_init(|| prefixes))
             }
         }
     }

@@ -7,7 +7,7 @@
 //! never be right, since the one sequence that reaches it has been seen to lead nowhere: it is marked and not entered
 //! again. So every position is entered once.
 
-use super::trie::Trie;
+use super::prefixes::{Prefixes, Tokens};
 use crate::counters::count;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol};
@@ -17,10 +17,15 @@ use crate::vocab::{MergeTable, queue};
 /// Whether to stop is asked after this many steps: some milliseconds.
 const CHECK_STEPS: usize = 1 << 16;
 
-/// Work memory of [`encode`], reused between calls for one vocabulary.
+/// Work memory of merging, reused between calls for one vocabulary.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    tokens: Vec<Symbol>,
+    /// How much was merged that could have been looked up, see [`Encoder::merge`](super::Encoder).
+    pub(super) n_not_looked_up: usize,
+    /// How many bytes were merged by the plain rule.
+    pub(super) n_plain: usize,
+    /// The tokens so far, as [`Prefixes`] has them.
+    places: Vec<u32>,
     /// One bit for each position: no encoding passes through it.
     dead: Vec<u64>,
     fits: FitMemo,
@@ -78,21 +83,21 @@ impl FitMemo {
 ///
 /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) and [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted).
 pub(super) fn encode(
-    table: &MergeTable,
-    trie: &Trie,
+    tokens: Tokens<'_>,
+    prefixes: &Prefixes,
     work: &mut Workspace,
     pretoken: &[u8],
     interrupt: &Interrupt<'_>,
     out: &mut Vec<u32>,
 ) -> Result<()> {
-    let n = pretoken.len();
-    let Workspace { tokens, dead, fits } = work;
-    tokens.clear();
+    let (n, table) = (pretoken.len(), tokens.table);
+    let Workspace { places, dead, fits, .. } = work;
+    places.clear();
     dead.clear();
     dead.try_reserve(n / 64 + 1).map_err(|_| Error::memory("an encoding"))?;
     dead.resize(n / 64 + 1, 0);
-    let mut position = 0;
-    let mut candidate = trie.longest(pretoken);
+    let (mut position, mut last) = (0, None);
+    let mut candidate = prefixes.longest(tokens, pretoken);
     let mut n_steps = 0;
     while position < n {
         n_steps += 1;
@@ -100,39 +105,51 @@ pub(super) fn encode(
         if n_steps % CHECK_STEPS == 0 {
             interrupt.check()?;
         }
-        if candidate.is_none() {
+        let Some((symbol, length)) = prefixes.token(candidate) else {
             // Nothing fits after the token before: give that one up.
             dead[position / 64] |= 1 << (position % 64);
-            let Some(last) = tokens.pop() else {
+            let Some((place, (_, length))) = places.pop().and_then(|place| Some((place, prefixes.token(place)?)))
+            else {
                 // Every byte string has an encoding, so this is a defect; the plain rule still gives the right answer.
                 debug_assert!(false, "no sequence of tokens stays apart");
-                *tokens = merge_all(table, pretoken);
-                break;
+                encode_plainly(table, pretoken, out);
+                return Ok(());
             };
-            position -= table.length(last);
-            candidate = trie.shorter(last);
+            position -= length;
+            candidate = prefixes.shorter(place);
+            last = places.last().and_then(|&place| prefixes.token(place)).map(|(symbol, _)| symbol);
             continue;
-        }
-        let end = position + table.length(candidate);
+        };
+        let end = position + length;
         let is_dead = dead[end / 64] >> (end % 64) & 1 == 1;
-        if !is_dead && tokens.last().is_none_or(|&last| fits.stay_apart(table, last, candidate)) {
-            if tokens.len() == tokens.capacity() {
-                tokens.try_reserve(1).map_err(|_| Error::memory("an encoding"))?;
+        if !is_dead && last.is_none_or(|last| fits.stay_apart(table, last, symbol)) {
+            if places.len() == places.capacity() {
+                places.try_reserve(1).map_err(|_| Error::memory("an encoding"))?;
             }
-            tokens.push(candidate);
-            position = end;
-            candidate = trie.longest(&pretoken[position..]);
+            places.push(candidate);
+            (position, last) = (end, Some(symbol));
+            candidate = prefixes.longest(tokens, &pretoken[position..]);
         } else {
-            candidate = trie.shorter(candidate);
+            candidate = prefixes.shorter(candidate);
         }
     }
-    out.try_reserve(tokens.len()).map_err(|_| Error::memory("the ids"))?;
-    out.extend(tokens.iter().map(|&symbol| table.id(symbol).get()));
+    out.try_reserve(places.len()).map_err(|_| Error::memory("the ids"))?;
+    let symbols = places.iter().filter_map(|&place| prefixes.token(place));
+    out.extend(symbols.map(|(symbol, _)| table.id(symbol).get()));
     // One giant pretoken must not keep its memory for ever.
-    if tokens.capacity() > 1 << 16 {
-        (*tokens, *dead) = (Vec::new(), Vec::new());
+    if places.capacity() > 1 << 16 {
+        (*places, *dead) = (Vec::new(), Vec::new());
     }
     Ok(())
+}
+
+/// Appends the ids of a pretoken to `out` by the plain rule, which needs nothing prepared.
+///
+/// # Complexity
+///
+/// O(n log n) for n bytes.
+pub(super) fn encode_plainly(table: &MergeTable, pretoken: &[u8], out: &mut Vec<u32>) {
+    out.extend(merge_all(table, pretoken).into_iter().map(|symbol| table.id(symbol).get()));
 }
 
 /// Merges `bytes` to the end by the plain rule.
@@ -162,7 +179,7 @@ mod tests {
     use crate::vocab::canonical::normalise;
 
     /// The bytes, and runs of `a` of 2^k bytes for each k up to `log`, each run ranked before its halves.
-    fn halves_later(log: usize) -> (Definition, MergeTable) {
+    fn halves_later(log: usize) -> (Definition, Vocabulary, MergeTable) {
         let runs = (1..=log).rev().map(|k| vec![b'a'; 1 << k]);
         let tokens = (0..=u8::MAX).map(|byte| vec![byte]).chain(runs).enumerate();
         let definition = Definition {
@@ -176,32 +193,34 @@ mod tests {
         };
         let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
         let table = normalise(&vocabulary, &definition.merges).unwrap().table;
-        (definition, table)
+        (definition, vocabulary, table)
     }
 
-    fn encoded(table: &MergeTable, trie: &Trie, text: &[u8]) -> Vec<u32> {
+    fn encoded(tokens: Tokens<'_>, prefixes: &Prefixes, text: &[u8]) -> Vec<u32> {
         let mut ids = Vec::new();
-        encode(table, trie, &mut Workspace::default(), text, &Interrupt::never(), &mut ids).unwrap();
+        encode(tokens, prefixes, &mut Workspace::default(), text, &Interrupt::never(), &mut ids).unwrap();
         ids
     }
 
     #[test]
     fn runs_ranked_before_their_halves_encode_as_the_rule_says() {
-        let (definition, table) = halves_later(6);
-        let (naive, trie) = (NaiveEncoder::new(&definition), Trie::new(&table));
+        let (definition, vocabulary, table) = halves_later(6);
+        let tokens = Tokens { vocabulary: &vocabulary, table: &table };
+        let (naive, prefixes) = (NaiveEncoder::new(&definition), Prefixes::new(tokens).unwrap());
         for n in (1..140).chain([255, 256, 257, 400]) {
             let text = [&vec![b'a'; n][..], b"b", &vec![b'a'; n / 3]].concat();
-            assert_eq!(encoded(&table, &trie, &text), naive.encode_pretoken(&text), "{n}");
+            assert_eq!(encoded(tokens, &prefixes, &text), naive.encode_pretoken(&text), "{n}");
         }
     }
 
     /// Quadratic merging of the two longest tokens, 64 KiB each, would take minutes.
     #[test]
     fn the_longest_tokens_ranked_before_their_halves_take_no_quadratic_time() {
-        let (_, table) = halves_later(16);
-        let trie = Trie::new(&table);
+        let (_, vocabulary, table) = halves_later(16);
+        let tokens = Tokens { vocabulary: &vocabulary, table: &table };
+        let prefixes = Prefixes::new(tokens).unwrap();
         let start = Instant::now();
-        let ids = encoded(&table, &trie, &vec![b'a'; 5 * (1 << 16) + 12_345]);
+        let ids = encoded(tokens, &prefixes, &vec![b'a'; 5 * (1 << 16) + 12_345]);
         // 12,345 has six bits that are set.
         assert_eq!(ids.len(), 5 + 6);
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

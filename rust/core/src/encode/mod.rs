@@ -10,13 +10,14 @@ mod long;
 pub mod naive;
 pub(crate) mod parallel;
 mod prefetch;
+mod prefixes;
 mod run;
 mod scratch;
 mod short;
 mod sink;
 #[cfg(test)]
 mod tests;
-mod trie;
 
+pub(crate) use cuts::Joints;
 pub use encoder::Encoder;
 pub use scratch::{PooledScratch, Scratch, ScratchPool};

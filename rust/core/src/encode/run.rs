@@ -111,7 +111,7 @@ impl<'a, S: Sink> Run<'a, S> {
     /// Encodes consecutive pretokens, some of which may have safe cuts.
     fn encode_cut(&mut self, batch: &mut Batch, mut start: usize, ends: &[usize]) -> Result<()> {
         let encoder = self.encoder;
-        encoder.prepare_cuts(self.vocabulary);
+        encoder.prepare_cuts(self.vocabulary, self.text.get(start..).unwrap_or_default())?;
         (batch.start, batch.n, batch.segments) = (start, 0, 0);
         for &end in ends {
             let pretoken = self.text.get(start..end).unwrap_or_default();
@@ -188,7 +188,7 @@ impl<'a, S: Sink> Run<'a, S> {
     /// Encodes a pretoken that is not in the cache, segment by segment, and remembers those. Returns their number.
     fn encode_segments(&mut self, pretoken: Pretoken<'_>) -> Result<usize> {
         let encoder = self.encoder;
-        encoder.prepare_cuts(self.vocabulary);
+        encoder.prepare_cuts(self.vocabulary, pretoken.bytes())?;
         let (mut start, mut n_segments) = (pretoken.start, 0);
         for bytes in encoder.cuts.segments(pretoken.bytes()) {
             let end = start + bytes.len();

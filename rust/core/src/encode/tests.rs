@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::naive::NaiveEncoder;
-use super::{long, short, trie::Trie};
+use super::prefixes::{Prefixes, Tokens};
+use super::{long, short};
 use crate::definition::{Definition, MergeRule};
 use crate::encode::Scratch;
 use crate::ids::TokenId;
@@ -47,13 +48,15 @@ fn normalised(definition: &Definition) -> Normalised {
 
 fn check(definition: &Definition, texts: &[Vec<u8>]) {
     let naive = NaiveEncoder::new(definition);
-    let Normalised { table, .. } = normalised(definition);
-    let trie = Trie::new(&table);
+    let vocabulary = Vocabulary::new(&definition.tokens, &[]).unwrap();
+    let table = normalise(&vocabulary, &definition.merges).unwrap().table;
+    let tokens = Tokens { vocabulary: &vocabulary, table: &table };
+    let prefixes = Prefixes::new(tokens).unwrap();
     let mut work = long::Workspace::default();
     for text in texts.iter().filter(|text| !text.is_empty()) {
         let expected = naive.encode_pretoken(text);
         let mut ids = Vec::new();
-        long::encode(&table, &trie, &mut work, text, &Interrupt::never(), &mut ids).unwrap();
+        long::encode(tokens, &prefixes, &mut work, text, &Interrupt::never(), &mut ids).unwrap();
         assert_eq!(ids, expected, "long, {:?}", text.escape_ascii().to_string());
         if text.len() <= short::MAX_LENGTH {
             ids.clear();

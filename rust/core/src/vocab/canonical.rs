@@ -71,8 +71,7 @@ struct Builder<'v> {
 
 impl<'v> Builder<'v> {
     fn new(vocabulary: &'v Vocabulary, byte_ids: &[Option<TokenId>; 256], n_merges: usize) -> Result<Self> {
-        let mut table = MergeTable::new(byte_ids);
-        table.reserve(n_merges).map_err(|_| Error::memory("the merges"))?;
+        let table = MergeTable::new(byte_ids, n_merges)?;
         let mut symbols = vec![Symbol::NONE; vocabulary.n_ids()];
         for (byte, id) in (0..=u8::MAX).zip(byte_ids) {
             if let Some(id) = id {
@@ -110,7 +109,7 @@ impl<'v> Builder<'v> {
     }
 
     fn push(&mut self, left: Symbol, right: Symbol, id: TokenId, dirty: bool) {
-        let symbol = self.table.push(left, right, id, length(self.vocabulary, id), dirty);
+        let symbol = self.table.push(left, right, id, dirty);
         self.symbols[id.index()] = symbol;
     }
 

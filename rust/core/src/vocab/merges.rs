@@ -1,9 +1,11 @@
 //! The merges that can happen, by pair; and the test whether two tokens can stand side by side.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::ops::Range;
 
+use super::slots::{Seeds, Slots};
 use crate::counters::count;
+use crate::error::{Result, check_room};
 use crate::ids::{Pair, Symbol, TokenId, widen};
 
 /// The canonical merges of a vocabulary: what [`canonical::normalise`](super::canonical::normalise) makes.
@@ -11,124 +13,172 @@ use crate::ids::{Pair, Symbol, TokenId, widen};
 pub struct MergeTable {
     /// What each pair of single bytes makes, indexed by `left << 8 | right`.
     byte_pairs: Vec<Symbol>,
-    pairs: HashMap<Pair, Symbol, RandomState>,
-    /// One bit for each hash: a pair whose bit is not set is not in `pairs`. Most pairs that are asked for are not.
+    /// The merges of all other pairs, by pair.
+    by_pair: Slots,
+    seeds: Seeds,
+    /// One bit for each hash: a pair whose bit is not set is not in `by_pair`. Most pairs that are asked for are not.
     filter: Vec<u64>,
-    /// By symbol.
-    tokens: Vec<Node>,
+    /// The two symbols of each merge, in rank order.
+    parts: Cow<'static, [Parts]>,
+    ids: Ids,
+    /// One bit for each symbol that is dirty; where none is, there need be no bits.
+    dirty: Vec<u64>,
 }
 
-/// What is known of one symbol.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// The two symbols it is merged from; `NONE` twice for a single byte.
-    left: Symbol,
-    right: Symbol,
-    id: TokenId,
-    length: u32,
-    /// Whether it, or a part of it, is made from a token that is merged later than itself.
-    dirty: bool,
+/// The two symbols of a merge as a file holds them: 24 bits of the left one, 24 of the right one, the lowest first.
+pub(crate) type Parts = [u8; 6];
+
+/// The left and the right symbol.
+#[inline(always)]
+pub(crate) fn unpacked([a, b, c, d, e, f]: Parts) -> (Symbol, Symbol) {
+    (Symbol::new(u32::from_le_bytes([a, b, c, 0])), Symbol::new(u32::from_le_bytes([d, e, f, 0])))
+}
+
+#[inline(always)]
+fn packed(left: Symbol, right: Symbol) -> Parts {
+    let ([a, b, c, _], [d, e, f, _]) = (left.get().to_le_bytes(), right.get().to_le_bytes());
+    [a, b, c, d, e, f]
 }
 
 impl MergeTable {
-    /// A table of single bytes without merges; `byte_ids` by byte value.
+    /// A table of single bytes, with room for `n_merges` merges; `byte_ids` by byte value.
     ///
     /// A byte without a token has a symbol all the same, which no text that is encoded holds.
-    pub(super) fn new(byte_ids: &[Option<TokenId>; 256]) -> Self {
-        let node = |id: &Option<TokenId>| {
-            let id = id.unwrap_or(TokenId::NONE);
-            Node { left: Symbol::NONE, right: Symbol::NONE, id, length: 1, dirty: false }
-        };
-        Self {
-            byte_pairs: vec![Symbol::NONE; 1 << 16],
-            pairs: HashMap::default(),
-            filter: vec![0; 1 << 10],
-            tokens: byte_ids.iter().map(node).collect(),
-        }
+    pub(super) fn new(byte_ids: &[Option<TokenId>; 256], n_merges: usize) -> Result<Self> {
+        let n_bytes = n_merges * (size_of::<Parts>() + size_of::<TokenId>());
+        check_room(n_bytes, "the merges")?;
+        let mut ids = Vec::with_capacity(Symbol::BYTES + n_merges);
+        ids.extend(byte_ids.map(|id| id.unwrap_or(TokenId::NONE)));
+        Self::empty(Ids::new(ids, 0), Cow::Owned(Vec::with_capacity(n_merges)), n_merges)
     }
 
-    /// Makes room for `n_merges` merges.
-    pub(super) fn reserve(&mut self, n_merges: usize) -> Result<(), hashbrown::TryReserveError> {
+    /// The table of merges that are known to be canonical, in rank order, and none of them dirty.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory).
+    pub(crate) fn of_canonical(ids: Ids, parts: &'static [Parts]) -> Result<Self> {
+        let mut table = Self::empty(ids, Cow::Borrowed(parts), parts.len())?;
+        for (merge, &parts) in parts.iter().enumerate() {
+            let (left, right) = unpacked(parts);
+            table.index(left, right, Symbol::from_index(Symbol::BYTES + merge));
+        }
+        Ok(table)
+    }
+
+    /// One that knows no merge by its pair yet, with room for `n_merges`.
+    fn empty(ids: Ids, parts: Cow<'static, [Parts]>, n_merges: usize) -> Result<Self> {
         // Eight bits for each merge or more: one wrong answer in eight at the most.
         let n_words = (n_merges / 8).next_power_of_two().max(1 << 10);
-        self.filter = vec![0; n_words];
-        self.pairs.try_reserve(n_merges)
+        check_room(Slots::n_bytes(n_merges) + n_words * size_of::<u64>(), "the merges")?;
+        Ok(Self {
+            byte_pairs: vec![Symbol::NONE; 1 << 16],
+            by_pair: Slots::new(n_merges),
+            seeds: Seeds::new(),
+            filter: vec![0; n_words],
+            parts,
+            ids,
+            dirty: Vec::new(),
+        })
     }
 
     /// Adds the next merge and gives its symbol. `left` and `right` may be merged later than it (then it is dirty).
-    pub(super) fn push(&mut self, left: Symbol, right: Symbol, id: TokenId, length: u32, dirty: bool) -> Symbol {
-        let merged = Symbol::from_index(self.tokens.len());
-        self.tokens.push(Node { left, right, id, length, dirty });
+    pub(super) fn push(&mut self, left: Symbol, right: Symbol, id: TokenId, dirty: bool) -> Symbol {
+        let merged = Symbol::from_index(self.n_symbols());
+        self.parts.to_mut().push(packed(left, right));
+        self.ids.first.push(id);
+        if dirty {
+            let word = merged.index() / 64;
+            if self.dirty.len() <= word {
+                self.dirty.resize(word + 1, 0);
+            }
+            self.dirty[word] |= 1 << (merged.index() % 64);
+        }
+        self.index(left, right, merged);
+        merged
+    }
+
+    /// Makes a merge known by its pair.
+    #[inline(always)]
+    fn index(&mut self, left: Symbol, right: Symbol, merged: Symbol) {
         if let Some(slot) = byte_pair(left, right).and_then(|index| self.byte_pairs.get_mut(index)) {
             *slot = merged;
         } else {
-            let pair = Pair::new(left, right);
-            let (word, bit) = self.filter_bit(pair);
+            let hash = self.seeds.pair(Pair::new(left, right));
+            let (word, bit) = self.filter_bit(hash);
             self.filter[word] |= bit;
-            self.pairs.insert(pair, merged);
+            self.by_pair.insert(hash, merged.index() - Symbol::BYTES);
         }
-        merged
+    }
+
+    /// The ids of the symbols; [`TokenId::NONE`] for a byte that is no token.
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     /// How many symbols there are: the 256 bytes, and a token for each merge.
     pub fn n_symbols(&self) -> usize {
-        self.tokens.len()
+        Symbol::BYTES + self.parts.len()
     }
 
     /// What `left` and `right` merge to, or [`Symbol::NONE`].
     #[inline]
     pub fn merged(&self, left: Symbol, right: Symbol) -> Symbol {
         count(1);
-        match byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
-            Some(&merged) => merged,
-            None => {
-                let pair = Pair::new(left, right);
-                let (word, bit) = self.filter_bit(pair);
-                if self.filter[word] & bit == 0 {
-                    return Symbol::NONE;
-                }
-                self.pairs.get(&pair).copied().unwrap_or(Symbol::NONE)
-            }
+        if let Some(&merged) = byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
+            return merged;
         }
+        let hash = self.seeds.pair(Pair::new(left, right));
+        let (word, bit) = self.filter_bit(hash);
+        if self.filter[word] & bit == 0 {
+            return Symbol::NONE;
+        }
+        let parts = packed(left, right);
+        let merge = self.by_pair.find(hash, |merge| self.parts.get(merge) == Some(&parts));
+        merge.map_or(Symbol::NONE, |merge| Symbol::from_index(Symbol::BYTES + merge))
     }
 
-    /// Where a pair's bit is: a word of the filter, whose length is a power of two, and a bit in it.
-    #[inline]
-    fn filter_bit(&self, pair: Pair) -> (usize, u64) {
-        let hash = pair.get().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let word = widen(u32::try_from(hash >> 32).unwrap_or(0)) & (self.filter.len() - 1);
-        (word, 1 << (hash >> 26 & 63))
+    /// Where a hash has its bit: a word of the filter, whose length is a power of two, and a bit in it.
+    #[inline(always)]
+    fn filter_bit(&self, hash: u64) -> (usize, u64) {
+        (usize::try_from(hash >> 6).unwrap_or(0) & (self.filter.len() - 1), 1 << (hash & 63))
     }
 
     /// The token id of a symbol.
     #[inline]
     pub fn id(&self, symbol: Symbol) -> TokenId {
-        self.tokens[symbol.index()].id
+        self.ids.of(symbol)
     }
 
     /// How many bytes a symbol stands for.
-    #[inline]
+    ///
+    /// # Complexity
+    ///
+    /// O(that number).
     pub fn length(&self, symbol: Symbol) -> usize {
-        widen(self.tokens[symbol.index()].length)
+        let mut bytes = Vec::new();
+        self.append_bytes(symbol, &mut bytes);
+        bytes.len()
     }
 
     /// The two symbols that `symbol` is merged from; `None` for a single byte.
     #[inline]
     pub fn parts(&self, symbol: Symbol) -> Option<(Symbol, Symbol)> {
-        let node = &self.tokens[symbol.index()];
-        (!node.left.is_none()).then_some((node.left, node.right))
+        let merge = symbol.index().checked_sub(Symbol::BYTES)?;
+        self.parts.get(merge).copied().map(unpacked)
     }
 
     /// Whether `symbol`, or a part of it, is made from a token that is merged later than itself.
     #[inline]
     pub fn is_dirty(&self, symbol: Symbol) -> bool {
-        self.tokens[symbol.index()].dirty
+        let word = self.dirty.get(symbol.index() / 64).copied().unwrap_or(0);
+        word >> (symbol.index() % 64) & 1 == 1
     }
 
     /// All merges in rank order: left, right and merged symbol.
     pub fn merges(&self) -> impl Iterator<Item = (Symbol, Symbol, Symbol)> {
-        let merged = (Symbol::BYTES..self.tokens.len()).map(Symbol::from_index);
-        merged.filter_map(|symbol| self.parts(symbol).map(|(left, right)| (left, right, symbol)))
+        let parts = self.parts.iter().copied().map(unpacked);
+        parts.zip(Symbol::BYTES..).map(|((left, right), merged)| (left, right, Symbol::from_index(merged)))
     }
 
     /// Appends the bytes of `symbol` to `out`.
@@ -175,6 +225,41 @@ impl MergeTable {
                 (right_until, right) = (right, inner);
             }
         }
+    }
+}
+
+/// The ids of symbols: most often those of a rank file, which are numbers in a row but for the first.
+#[derive(Clone, Debug)]
+pub(crate) struct Ids {
+    /// Those of the first symbols, which are at least the single bytes; [`TokenId::NONE`] for one that is no token.
+    first: Vec<TokenId>,
+    /// How much higher than the symbol the id is of all others.
+    shift: u32,
+}
+
+impl Ids {
+    /// `first` are those of the single bytes and maybe of merges after them; the id of any other is `shift` more than the
+    /// symbol.
+    pub(crate) fn new(first: Vec<TokenId>, shift: u32) -> Self {
+        Self { first, shift }
+    }
+
+    /// Those of the first symbols, in order.
+    pub(crate) fn first(&self) -> &[TokenId] {
+        &self.first
+    }
+
+    /// Those of all others, where there are `n_symbols`.
+    pub(crate) fn others(&self, n_symbols: usize) -> Range<usize> {
+        self.first.len() + widen(self.shift)..n_symbols + widen(self.shift)
+    }
+
+    #[inline(always)]
+    pub(crate) fn of(&self, symbol: Symbol) -> TokenId {
+        let index = symbol.index();
+        let first = self.first[index.min(self.first.len() - 1)];
+        // No branch: in a text it would be taken for some symbols and not for others.
+        std::hint::select_unpredictable(index < self.first.len(), first, TokenId::shifted(symbol, self.shift))
     }
 }
 

@@ -16,6 +16,9 @@ pub struct MissingBytes {
 impl MissingBytes {
     const ALL: Self = Self { words: [u64::MAX; 4] };
 
+    /// No byte is missing.
+    pub(super) const NONE: Self = Self { words: [0; 4] };
+
     /// Those bytes that are none of `tokens` alone.
     pub fn of<'t>(tokens: impl IntoIterator<Item = &'t [u8]>) -> Self {
         let mut missing = Self::ALL;

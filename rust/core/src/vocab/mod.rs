@@ -11,11 +11,13 @@ mod passes;
 pub(crate) mod queue;
 mod rule;
 mod shown;
+mod slots;
 pub mod special;
 mod vocabulary;
 
 pub use added::{AddedTokens, Allowed, Matcher, Specials};
 pub use merges::MergeTable;
+pub(crate) use merges::{Ids, Parts};
 pub use missing::MissingBytes;
 pub use vocabulary::Vocabulary;
-pub(crate) use vocabulary::WINDOW;
+pub(crate) use vocabulary::{Recipe, WINDOW};

@@ -1,30 +1,15 @@
 //! The bijection between ids and byte strings.
 
-use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-
+use super::merges::{Ids, Parts, unpacked};
+use super::slots::{Ends, Seeds, Slots};
 use super::{MissingBytes, shown};
 use crate::counters::count;
 use crate::definition::{AddedToken, MAX_TOKEN_BYTES};
-use crate::error::{Error, Result};
-use crate::ids::{TokenId, narrow, widen};
-
-/// Where a token's bytes lie in the vocabulary's one buffer.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u32,
-    length: u32,
-}
-
-impl Span {
-    const UNASSIGNED: Self = Self { start: 0, length: u32::MAX };
-
-    fn range(self) -> Option<std::ops::Range<usize>> {
-        (self.length != u32::MAX).then(|| widen(self.start)..widen(self.start) + widen(self.length))
-    }
-}
+use crate::error::{Error, Result, check_room};
+use crate::ids::{Symbol, TokenId, narrow, widen};
 
 /// As many bytes as are copied at once; most tokens have fewer.
 pub(crate) const WINDOW: usize = 16;
@@ -32,13 +17,31 @@ pub(crate) const WINDOW: usize = 16;
 /// Every token's bytes by id, and every ordinary token's id by bytes.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
-    spans: Vec<Span>,
-    bytes: Vec<u8>,
-    by_bytes: HashTable<TokenId>,
-    hasher: RandomState,
+    n_ids: usize,
+    n_tokens: usize,
     /// How many bytes the longest ordinary token has.
     longest: usize,
     missing: MissingBytes,
+    /// The ids of added tokens that are no ordinary ones, in order.
+    only_added: Vec<TokenId>,
+    /// What the tokens are made of, where they are made when first asked for: merging needs none of their bytes.
+    recipe: Option<Recipe>,
+    tokens: OnceLock<TokenBytes>,
+    by_bytes: OnceLock<ByBytes>,
+}
+
+/// Merges that are known to be sound, and to make every token that is neither a single byte nor an added one.
+///
+/// The ids of the bytes are the first 256. Those of the merges ascend; each merge stands after those that make its parts, and
+/// no two make one token. Added tokens are in order of their ids, which are no others'.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    pub(crate) ids: Ids,
+    pub(crate) merges: &'static [Parts],
+    pub(crate) added: Vec<AddedToken>,
+    /// How many bytes the tokens have in all that are not added, and how many the longest of them has.
+    pub(crate) n_bytes: usize,
+    pub(crate) longest: usize,
 }
 
 impl Vocabulary {
@@ -61,78 +64,97 @@ impl Vocabulary {
         if n_ids > 4 * n_tokens + 1024 {
             return Err(Error::vocabulary(format!("token id {} is absurd for {n_tokens} tokens", n_ids - 1)));
         }
-        let n_bytes: usize = tokens.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
-            + added.iter().map(|token| token.text.len()).sum::<usize>();
-        let mut vocabulary = Self {
-            spans: Vec::new(),
-            bytes: Vec::new(),
-            by_bytes: HashTable::new(),
-            hasher: RandomState::default(),
+        let all = TokenBytes::of(n_ids, tokens, added)?;
+        check_room(Slots::n_bytes(tokens.len()), "the index of tokens")?;
+        let mut by_bytes = ByBytes::with_room(tokens.len());
+        for (id, bytes) in tokens {
+            if let Some(other) = by_bytes.find(&all, bytes) {
+                let shown = shown::bytes(bytes);
+                return Err(Error::vocabulary(format!("ids {other} and {id} are both the token {shown}")));
+            }
+            by_bytes.insert(*id, bytes);
+        }
+        let mut only_added = Vec::new();
+        for token in added {
+            if is_only_added(&all, &by_bytes, token)? {
+                only_added.push(token.id);
+            }
+        }
+        only_added.sort_unstable();
+        only_added.dedup();
+        Ok(Self {
+            n_ids,
+            n_tokens: tokens.len() + only_added.len(),
             longest: tokens.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0),
             missing: MissingBytes::of(tokens.iter().map(|(_, bytes)| bytes.as_slice())),
-        };
-        let failed = |_| Error::memory("the vocabulary");
-        vocabulary.spans.try_reserve_exact(n_ids).map_err(failed)?;
-        vocabulary.spans.resize(n_ids, Span::UNASSIGNED);
-        vocabulary.bytes.try_reserve_exact(n_bytes + WINDOW).map_err(failed)?;
-        for (id, bytes) in tokens {
-            vocabulary.add_ordinary(*id, bytes)?;
-        }
-        for token in added {
-            vocabulary.add_added(token)?;
-        }
-        vocabulary.bytes.extend([0; WINDOW]);
-        Ok(vocabulary)
+            only_added,
+            recipe: None,
+            tokens: OnceLock::from(all),
+            by_bytes: OnceLock::from(by_bytes),
+        })
     }
 
-    fn add_ordinary(&mut self, id: TokenId, bytes: &[u8]) -> Result<()> {
-        if bytes.is_empty() {
-            return Err(Error::vocabulary(format!("token id {id} is empty")));
-        }
-        if bytes.len() > MAX_TOKEN_BYTES {
-            let message = format!("token id {id} has {} bytes; the most is {MAX_TOKEN_BYTES}", bytes.len());
-            return Err(Error::vocabulary(message));
-        }
-        if let Some(other) = self.ordinary_id(bytes) {
-            let shown = shown::bytes(bytes);
-            return Err(Error::vocabulary(format!("ids {other} and {id} are both the token {shown}")));
-        }
-        self.assign(id, bytes)?;
-        let hash = self.hasher.hash_one(bytes);
-        let (hasher, spans, blob) = (&self.hasher, &self.spans, &self.bytes);
-        self.by_bytes.insert_unique(hash, id, |&id| hasher.hash_one(slice(spans, blob, id)));
-        Ok(())
-    }
-
-    /// An added token may repeat an ordinary token of the same id and text, as Hugging Face's files do.
-    fn add_added(&mut self, token: &AddedToken) -> Result<()> {
-        let bytes = token.text.as_bytes();
-        let shared = self.token(token.id.get()) == Some(bytes);
-        match self.ordinary_id(bytes) {
-            Some(id) if id != token.id => {
-                let (text, shown) = (&token.text, shown::text(&token.text));
-                let message = format!("special token {shown} has id {}, but is also the ordinary token {id}", token.id);
-                Err(Error::special_token(text, None, message))
-            }
-            _ if shared => Ok(()),
-            _ => self.assign(token.id, bytes),
+    /// A vocabulary whose tokens are made when first asked for.
+    pub(crate) fn of(recipe: Recipe) -> Self {
+        let n_ordinary = Symbol::BYTES + recipe.merges.len();
+        let last = recipe.added.last().map_or(0, |token| token.id.index());
+        Self {
+            n_ids: recipe.ids.of(Symbol::from_index(n_ordinary - 1)).index().max(last) + 1,
+            n_tokens: n_ordinary + recipe.added.len(),
+            longest: recipe.longest,
+            missing: MissingBytes::NONE,
+            only_added: recipe.added.iter().map(|token| token.id).collect(),
+            recipe: Some(recipe),
+            tokens: OnceLock::new(),
+            by_bytes: OnceLock::new(),
         }
     }
 
-    fn assign(&mut self, id: TokenId, bytes: &[u8]) -> Result<()> {
-        let taken = self.token(id.get()).map(shown::bytes);
-        if let Some(other) = taken {
-            let shown = shown::bytes(bytes);
-            return Err(Error::vocabulary(format!("id {id} is both {other} and {shown}")));
+    /// The bytes of all tokens, made where this is the first to ask: some milliseconds for a large vocabulary.
+    ///
+    /// Outside the cell, as all that is made so: a process forked while another thread made them inside would wait for ever.
+    #[inline]
+    pub(crate) fn tokens(&self) -> &TokenBytes {
+        match self.tokens.get() {
+            Some(tokens) => tokens,
+            None => self.make_tokens(),
         }
-        let too_large = || Error::memory("a vocabulary of more than 4 GiB");
-        let start = narrow(self.bytes.len()).ok_or_else(too_large)?;
-        let length = narrow(bytes.len()).filter(|&length| length != u32::MAX).ok_or_else(too_large)?;
-        self.bytes.extend_from_slice(bytes);
-        if let Some(span) = self.spans.get_mut(id.index()) {
-            *span = Span { start, length };
+    }
+
+    #[cold]
+    fn make_tokens(&self) -> &TokenBytes {
+        let tokens = self.recipe.as_ref().map(|recipe| TokenBytes::made(recipe, self.n_ids)).unwrap_or_default();
+        self.tokens.get_or_init(|| tokens)
+    }
+
+    /// Whether tokens can be looked up by their bytes yet.
+    #[inline]
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.by_bytes.get().is_some()
+    }
+
+    #[cold]
+    fn make_index(&self) -> &ByBytes {
+        let mut by_bytes = ByBytes::with_room(self.n_tokens);
+        for (id, bytes) in self.ordinary() {
+            by_bytes.insert(id, bytes);
         }
-        Ok(())
+        self.by_bytes.get_or_init(|| by_bytes)
+    }
+
+    /// Makes sure that there is room for what [`token`](Self::token) and [`ordinary_id`](Self::ordinary_id) may have to make.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory).
+    #[inline]
+    pub(crate) fn check_room(&self) -> Result<()> {
+        if self.is_indexed() { Ok(()) } else { check_room(self.n_bytes_to_make(), "the tokens") }
+    }
+
+    fn n_bytes_to_make(&self) -> usize {
+        let n_bytes = self.recipe.as_ref().map_or(0, |recipe| recipe.n_bytes);
+        n_bytes + self.n_ids * size_of::<u32>() + Slots::n_bytes(self.n_tokens)
     }
 
     /// How many bytes the longest ordinary token has.
@@ -142,27 +164,18 @@ impl Vocabulary {
 
     /// One more than the largest id.
     pub fn n_ids(&self) -> usize {
-        self.spans.len()
+        self.n_ids
     }
 
     /// How many ids stand for a token.
     pub fn n_tokens(&self) -> usize {
-        self.spans.iter().filter(|span| span.range().is_some()).count()
+        self.n_tokens
     }
 
     /// The bytes of a token, added tokens included.
     #[inline]
     pub fn token(&self, id: u32) -> Option<&[u8]> {
-        let range = self.spans.get(widen(id))?.range()?;
-        self.bytes.get(range)
-    }
-
-    /// The bytes of a token and the first of them with what follows, to be copied at once whatever the length.
-    #[inline(always)]
-    pub(crate) fn token_with_window(&self, id: u32) -> Option<(&[u8], &[u8; WINDOW])> {
-        let range = self.spans.get(widen(id))?.range()?;
-        let window = self.bytes.get(range.start..)?.first_chunk()?;
-        Some((self.bytes.get(range)?, window))
+        self.tokens().get(widen(id))
     }
 
     /// The id of an ordinary token.
@@ -172,8 +185,8 @@ impl Vocabulary {
             return None;
         }
         count(bytes.len());
-        let hash = self.hasher.hash_one(bytes);
-        self.by_bytes.find(hash, |&id| slice(&self.spans, &self.bytes, id) == bytes).copied()
+        let by_bytes = self.by_bytes.get().unwrap_or_else(|| self.make_index());
+        by_bytes.find(self.tokens(), bytes).and_then(TokenId::from_index)
     }
 
     /// The single bytes that are no ordinary tokens: text that holds one cannot be encoded.
@@ -184,7 +197,7 @@ impl Vocabulary {
 
     /// The ids that stand for a token and their bytes, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
-        (0..self.spans.len()).filter_map(|index| {
+        (0..self.n_ids).filter_map(|index| {
             let id = TokenId::from_index(index)?;
             Some((id, self.token(id.get())?))
         })
@@ -192,12 +205,212 @@ impl Vocabulary {
 
     /// The ordinary tokens and their bytes, in order of id.
     pub fn ordinary(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
-        self.iter().filter(|&(id, bytes)| self.ordinary_id(bytes) == Some(id))
+        let mut only_added = self.only_added.iter().peekable();
+        self.iter().filter(move |(id, _)| {
+            while only_added.next_if(|added| *added < id).is_some() {}
+            only_added.peek() != Some(&id)
+        })
     }
 }
 
-fn slice<'b>(spans: &[Span], blob: &'b [u8], id: TokenId) -> &'b [u8] {
-    spans.get(id.index()).and_then(|span| blob.get(span.range()?)).unwrap_or_default()
+/// The bytes of all tokens, added ones included.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct TokenBytes {
+    /// By id: where in `bytes` the token starts, and the one before it ends. No token is empty; an id that stands for none is.
+    starts: Vec<u32>,
+    /// Those of all tokens in order of id, and a window more.
+    bytes: Vec<u8>,
+}
+
+impl TokenBytes {
+    /// Checks all but that each token is there once.
+    fn of(n_ids: usize, tokens: &[(TokenId, Vec<u8>)], added: &[AddedToken]) -> Result<Self> {
+        let failed = "the vocabulary";
+        check_room((n_ids + 1) * size_of::<u32>(), failed)?;
+        // First the length of each, at the place where it is to end.
+        let mut starts = vec![0; n_ids + 1];
+        let mut n_bytes = 0;
+        for (id, bytes) in tokens {
+            if bytes.is_empty() {
+                return Err(Error::vocabulary(format!("token id {id} is empty")));
+            }
+            if bytes.len() > MAX_TOKEN_BYTES {
+                let message = format!("token id {id} has {} bytes; the most is {MAX_TOKEN_BYTES}", bytes.len());
+                return Err(Error::vocabulary(message));
+            }
+            if !assign(&mut starts, *id, bytes.len(), &mut n_bytes)? {
+                let other = tokens.iter().find(|(other, _)| other == id).map_or(&[][..], |(_, bytes)| bytes);
+                return Err(taken(*id, other, bytes));
+            }
+        }
+        let mut own_place = Vec::new();
+        for token in added {
+            if assign(&mut starts, token.id, token.text.len(), &mut n_bytes)? {
+                own_place.push((token.id, token.text.as_bytes()));
+            }
+        }
+        let mut end = 0;
+        for start in &mut starts {
+            end += *start;
+            *start = end;
+        }
+        check_room(n_bytes + WINDOW, failed)?;
+        let mut all = Self { starts, bytes: vec![0; n_bytes + WINDOW] };
+        for (id, bytes) in tokens.iter().map(|(id, bytes)| (*id, bytes.as_slice())).chain(own_place) {
+            let place = all.range(id.index()).and_then(|range| all.bytes.get_mut(range));
+            place.unwrap_or_default().copy_from_slice(bytes);
+        }
+        Ok(all)
+    }
+
+    /// Follows a recipe.
+    fn made(recipe: &Recipe, n_ids: usize) -> Self {
+        let n_bytes = recipe.n_bytes + recipe.added.iter().map(|token| token.text.len()).sum::<usize>();
+        let mut all = Self { starts: Vec::with_capacity(n_ids + 1), bytes: vec![0; n_bytes + WINDOW] };
+        let mut bytes = [0; Symbol::BYTES];
+        for byte in 0..=u8::MAX {
+            if let Some(place) = bytes.get_mut(recipe.ids.of(Symbol::from_byte(byte)).index()) {
+                *place = byte;
+            }
+        }
+        all.starts.push(0);
+        let mut end = 0;
+        bytes.iter().for_each(|byte| all.append(&[*byte], &mut end));
+        let mut added = recipe.added.iter().peekable();
+        let mut others_before = |all: &mut Self, id: usize, end: &mut usize| {
+            while all.starts.len() <= id {
+                let token = added.next_if(|token| token.id.index() == all.starts.len() - 1);
+                all.append(token.map_or(&[], |token| token.text.as_bytes()), end);
+            }
+        };
+        for (&parts, symbol) in recipe.merges.iter().zip((Symbol::BYTES..).map(Symbol::from_index)) {
+            others_before(&mut all, recipe.ids.of(symbol).index(), &mut end);
+            let (left, right) = unpacked(parts);
+            for part in [left, right] {
+                all.copy(recipe.ids.of(part).index(), &mut end);
+            }
+            all.starts.push(narrow(end).unwrap_or(u32::MAX));
+        }
+        others_before(&mut all, n_ids, &mut end);
+        all
+    }
+
+    /// Writes a token, the next by id, to the end.
+    fn append(&mut self, token: &[u8], end: &mut usize) {
+        if let Some(place) = self.bytes.get_mut(*end..*end + token.len()) {
+            place.copy_from_slice(token);
+        }
+        *end += token.len();
+        self.starts.push(narrow(*end).unwrap_or(u32::MAX));
+    }
+
+    /// Copies a token to the end.
+    #[inline(always)]
+    fn copy(&mut self, id: usize, end: &mut usize) {
+        let Some(range) = self.range(id) else { return };
+        let length = range.len();
+        // A window at once where that is enough: what is behind the token is not written yet.
+        if length <= WINDOW
+            && let Some(&window) = self.bytes.get(range.start..).and_then(|from| from.first_chunk::<WINDOW>())
+            && let Some(place) = self.bytes.get_mut(*end..).and_then(|to| to.first_chunk_mut())
+        {
+            *place = window;
+        } else if *end + length <= self.bytes.len() {
+            self.bytes.copy_within(range, *end);
+        }
+        *end += length;
+    }
+
+    /// The bytes of a token.
+    #[inline(always)]
+    pub(crate) fn get(&self, id: usize) -> Option<&[u8]> {
+        self.bytes.get(self.range(id)?)
+    }
+
+    /// The bytes of a token and the first of them with what follows, to be copied at once whatever the length.
+    #[inline(always)]
+    pub(crate) fn with_window(&self, id: usize) -> Option<(&[u8], &[u8; WINDOW])> {
+        let range = self.range(id)?;
+        let window = self.bytes.get(range.start..)?.first_chunk()?;
+        Some((self.bytes.get(range)?, window))
+    }
+
+    #[inline(always)]
+    fn range(&self, id: usize) -> Option<Range<usize>> {
+        let &[start, end] = self.starts.get(id..)?.first_chunk()?;
+        (start != end).then(|| widen(start)..widen(end))
+    }
+}
+
+/// Puts down the length of a token, and adds it to that of all; `false` where its id is another's.
+fn assign(lengths: &mut [u32], id: TokenId, length: usize, n_bytes: &mut usize) -> Result<bool> {
+    let Some(place) = lengths.get_mut(id.index() + 1).filter(|place| **place == 0) else { return Ok(false) };
+    let too_large = || Error::memory("a vocabulary of more than 4 GiB");
+    *n_bytes += length;
+    narrow(*n_bytes + WINDOW).ok_or_else(too_large)?;
+    *place = narrow(length).ok_or_else(too_large)?;
+    Ok(true)
+}
+
+fn taken(id: TokenId, other: &[u8], bytes: &[u8]) -> Error {
+    Error::vocabulary(format!("id {id} is both {} and {}", shown::bytes(other), shown::bytes(bytes)))
+}
+
+/// Whether an added token is no ordinary one. It may repeat an ordinary token of the same id and text, as Hugging Face's files
+/// do.
+fn is_only_added(tokens: &TokenBytes, by_bytes: &ByBytes, token: &AddedToken) -> Result<bool> {
+    let bytes = token.text.as_bytes();
+    match (by_bytes.find(tokens, bytes), tokens.get(token.id.index())) {
+        (Some(id), _) if id == token.id.index() => Ok(false),
+        (Some(id), _) => {
+            let (text, shown) = (&token.text, shown::text(&token.text));
+            let message = format!("special token {shown} has id {}, but is also the ordinary token {id}", token.id);
+            Err(Error::special_token(text, None, message))
+        }
+        (None, Some(other)) if other != bytes => Err(taken(token.id, other, bytes)),
+        (None, _) => Ok(true),
+    }
+}
+
+/// The ids of ordinary tokens by their bytes.
+#[derive(Clone, Debug)]
+struct ByBytes {
+    slots: Slots,
+    seeds: Seeds,
+}
+
+impl ByBytes {
+    fn with_room(n_tokens: usize) -> Self {
+        Self { slots: Slots::new(n_tokens), seeds: Seeds::new() }
+    }
+
+    #[inline(always)]
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        if bytes.len() <= Ends::MAX { self.seeds.short(Ends::of(bytes), bytes.len()) } else { self.seeds.long(bytes) }
+    }
+
+    /// Adds a token with its bytes.
+    #[inline(always)]
+    fn insert(&mut self, id: TokenId, bytes: &[u8]) {
+        self.slots.insert(self.hash(bytes), id.index());
+    }
+
+    #[inline(always)]
+    fn find(&self, tokens: &TokenBytes, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() <= Ends::MAX {
+            let ends = Ends::of(bytes);
+            let is_it = |id| tokens.get(id).is_some_and(|token| is_short(token, ends, bytes.len()));
+            self.slots.find(self.seeds.short(ends, bytes.len()), is_it)
+        } else {
+            self.slots.find(self.seeds.long(bytes), |id| tokens.get(id) == Some(bytes))
+        }
+    }
+}
+
+/// Whether a token has these ends and this length.
+#[inline(always)]
+fn is_short(token: &[u8], ends: Ends, length: usize) -> bool {
+    token.len() == length && Ends::of(token) == ends
 }
 
 #[cfg(test)]
