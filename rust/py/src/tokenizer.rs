@@ -20,7 +20,8 @@ use crate::errors::{check_room, collect, give_way, guarded, no_memory, run, run_
 pub(crate) struct PyTokenizer {
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) pool: ScratchPool,
-    /// The Python `int` of each id, made when first needed: a list of ids then takes a count each, not an object.
+    /// The Python `int` of each id, up to the highest that was ever needed, and made when first needed: a list of ids then takes
+    /// a count each, not an object.
     ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }
 
@@ -176,8 +177,10 @@ impl PyTokenizer {
         }
         // Never waits: another thread has the lock only in a free-threaded build, or had it when this process was forked.
         let Ok(mut ints) = self.ints.try_lock() else { return PyList::new(py, ids) };
-        if ints.is_empty() {
-            ints.resize_with(self.tokenizer.vocabulary().n_ids(), || None);
+        let highest = ids.iter().max().and_then(|&id| usize::try_from(id).ok()).unwrap_or(0);
+        if highest >= ints.len() {
+            let n_ids = self.tokenizer.vocabulary().n_ids();
+            ints.resize_with((highest + 1).next_power_of_two().min(n_ids), || None);
         }
         PyList::new(
             py,
