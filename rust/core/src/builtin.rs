@@ -120,16 +120,18 @@ pub fn tokenizer(name: &str) -> Result<Option<Tokenizer>> {
 /// # Complexity
 ///
 /// As [`tokenizer`], and O(bytes of the special tokens), where there is nothing wrong with them.
-pub fn with_special_tokens(name: &str, mut special: Vec<AddedToken>) -> Result<Option<Tokenizer>> {
+pub fn with_special_tokens(name: &str, special: Vec<AddedToken>) -> Result<Option<Tokenizer>> {
     let Some(published) = published(name) else { return Ok(None) };
-    special.sort_by_key(|token| token.id);
+    let mut by_id = special.clone();
+    by_id.sort_by_key(|token| token.id);
     let own = published.special_tokens()?;
-    let is_free = |id: TokenId| id.index() >= published.n_ordinary() + own.len() || own.iter().any(|own| own.id == id);
-    let is_sound = special.windows(2).all(|pair| pair[0].id != pair[1].id)
-        && special.iter().all(|token| is_free(token.id) && token.matching == Matching::default())
-        && special.last().is_none_or(|last| last.id.index() < 2 * published.n_ordinary());
+    let end = published.n_ordinary() + published.n_among(&own);
+    let is_free = |id: TokenId| id.index() >= end || own.iter().any(|own| own.id == id);
+    let is_sound = by_id.windows(2).all(|pair| pair[0].id != pair[1].id)
+        && by_id.iter().all(|token| is_free(token.id) && token.matching == Matching::default())
+        && by_id.last().is_none_or(|last| last.id.index() < 2 * published.n_ordinary());
     if is_sound {
-        let tokenizer = published.tokenizer(special.clone())?;
+        let tokenizer = published.tokenizer(by_id)?;
         if !special.iter().any(|token| tokenizer.encoder().makes_token(token.text.as_bytes())) {
             return Ok(Some(tokenizer));
         }
@@ -170,6 +172,11 @@ impl Published {
         self.special.iter().map(token).collect()
     }
 
+    /// How many special tokens have ids among those of the others.
+    fn n_among(&self, special: &[AddedToken]) -> usize {
+        special.iter().take_while(|token| token.id.index() < self.n_ordinary()).count()
+    }
+
     fn ids(&self) -> Result<Ids> {
         let mut in_order: [u8; Symbol::BYTES] = std::array::from_fn(|byte| u8::try_from(byte).unwrap_or_default());
         in_order.sort_unstable_by_key(|&byte| byte_alphabet::char_of(byte));
@@ -178,12 +185,12 @@ impl Published {
             first[usize::from(byte)] = id;
         }
         // Where a special token's id is among the others, those after it are one more than they would be.
-        let mut shift = 0;
-        for token in self.special_tokens()?.iter().take_while(|token| token.id.index() < self.n_ordinary()) {
-            first.extend((first.len() + shift..token.id.index()).filter_map(TokenId::from_index));
-            shift += 1;
+        let special = self.special_tokens()?;
+        let n_among = self.n_among(&special);
+        for (n_before, token) in special.iter().enumerate().take(n_among) {
+            first.extend((first.len() + n_before..token.id.index()).filter_map(TokenId::from_index));
         }
-        Ok(Ids::new(first, narrow(shift).ok_or_else(|| self.damaged())?))
+        Ok(Ids::new(first, narrow(n_among).ok_or_else(|| self.damaged())?))
     }
 
     /// `special` are by id; their ids and texts are no other tokens'.

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::encode::{Encoder, Joints, Scratch, ScratchPool, parallel};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
-use crate::ids::TokenId;
+use crate::ids::{Symbol, TokenId};
 use crate::interrupt::Interrupt;
 use crate::pipeline::Pipeline;
 use crate::pretokenize::Pretokenizer;
@@ -45,6 +45,8 @@ pub struct Tokenizer {
     added: AddedTokens,
     pipeline: Pipeline,
     keeps_text: bool,
+    /// The added tokens without the aliases, where there are such.
+    own_added: Option<Vec<AddedToken>>,
     canonical_form: OnceLock<Vec<u8>>,
 }
 
@@ -91,8 +93,8 @@ impl Tokenizer {
         let encoder = Encoder::new(&vocabulary, merges.table, whole_pretokens);
         let added = AddedTokens::new(added_tokens, normalized)?;
         let keeps_text = pipeline.keeps_text() && added.match_literally();
-        let canonical_form = OnceLock::new();
-        Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, keeps_text, canonical_form })
+        let (own_added, canonical_form) = (None, OnceLock::new());
+        Ok(Self { name, pretokenizer, vocabulary, encoder, added, pipeline, keeps_text, own_added, canonical_form })
     }
 
     /// The tokenizer of merges that are known to be canonical, and to lead to every token; as all other parts are plain.
@@ -116,6 +118,7 @@ impl Tokenizer {
             added: AddedTokens::new(added_tokens, HashMap::new())?,
             pipeline: Pipeline::default(),
             keeps_text: true,
+            own_added: None,
             canonical_form: OnceLock::new(),
         })
     }
@@ -129,10 +132,10 @@ impl Tokenizer {
     ///
     /// [`ErrorKind::SpecialToken`](crate::ErrorKind::SpecialToken) where one is empty, too long or there twice.
     pub fn with_aliases(self, aliases: impl IntoIterator<Item = AddedToken>) -> Result<Self> {
-        let canonical_form = OnceLock::from(self.canonical_form()?.to_vec());
+        let own_added = self.own_added().to_vec();
         let tokens = self.added.tokens().iter().cloned().chain(aliases).collect();
         let added = AddedTokens::new(tokens, HashMap::new())?;
-        Ok(Self { added, canonical_form, ..self })
+        Ok(Self { added, own_added: Some(own_added), ..self })
     }
 
     /// The name it was given, such as `cl100k_base`.
@@ -189,21 +192,46 @@ impl Tokenizer {
             tokens: self.vocabulary.ordinary().map(|(id, bytes)| (id, bytes.to_vec())).collect(),
             merges: MergeRule::List(self.merges().map(|(left, right, _)| (left, right)).collect()),
             whole_pretokens: self.encoder.whole_pretokens(),
-            added_tokens: self.added.tokens().to_vec(),
+            added_tokens: self.own_added().to_vec(),
             pipeline: self.pipeline.clone(),
         }
+    }
+
+    fn own_added(&self) -> &[AddedToken] {
+        self.own_added.as_deref().unwrap_or(self.added.tokens())
     }
 
     /// The canonical form in bytes: equal for equal tokenizers, and read back by [`compact::read`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal); none is known.
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) where there is no room for it.
     pub fn canonical_form(&self) -> Result<&[u8]> {
+        /// About what a merge takes, with the list of them.
+        const BYTES_A_MERGE: usize = 20;
         if let Some(form) = self.canonical_form.get() {
             return Ok(form);
         }
-        let form = compact::write(&self.definition())?;
+        let table = self.encoder.table();
+        check_room(table.n_symbols() * BYTES_A_MERGE, "the canonical form")?;
+        let byte_ids = std::array::from_fn(|byte| table.id(Symbol::from_index(byte)));
+        let byte_ids = byte_ids.map(|id| (id != TokenId::NONE).then_some(id));
+        // Most often merges lead to all, and none has to be looked at.
+        let n_reachable = byte_ids.iter().flatten().count() + table.n_symbols() - Symbol::BYTES;
+        let mut unmade = Vec::new();
+        if n_reachable < self.vocabulary.n_ordinary() {
+            unmade.extend(self.vocabulary.ordinary().filter(|(id, _)| !self.encoder.is_reachable(id.get())));
+        }
+        let form = compact::Form {
+            pretokenizer: &self.pretokenizer,
+            whole_pretokens: self.encoder.whole_pretokens(),
+            byte_ids,
+            merges: self.merges().collect(),
+            unmade,
+            added_tokens: self.own_added(),
+            pipeline: &self.pipeline,
+        };
+        let form = form.to_bytes();
         Ok(self.canonical_form.get_or_init(|| form))
     }
 

@@ -3,7 +3,8 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
-use bytepair_core::{Allowed, Definition, MergeRule, Scratch, TokenId, Tokenizer, builtin};
+use bytepair_core::formats::compact;
+use bytepair_core::{AddedToken, Allowed, Definition, Matching, MergeRule, Scratch, TokenId, Tokenizer, builtin};
 
 fn fast(name: &str) -> Tokenizer {
     builtin::tokenizer(name).unwrap().unwrap()
@@ -33,6 +34,7 @@ fn the_fast_way_to_load_and_the_one_with_all_checks_agree() {
             assert!(tokens(&loaded) == tokens(checked), "{name}");
             assert!(loaded.vocabulary().ordinary().eq(checked.vocabulary().ordinary()), "{name}");
             assert_eq!(loaded.canonical_form().unwrap(), checked.canonical_form().unwrap(), "{name}");
+            assert_eq!(loaded.canonical_form().unwrap(), compact::write(&checked.definition()).unwrap(), "{name}");
             let sizes =
                 |of: &Tokenizer| (of.vocabulary().n_ids(), of.vocabulary().n_tokens(), of.encoder().whole_pretokens());
             assert_eq!(sizes(&loaded), sizes(checked), "{name}");
@@ -82,6 +84,45 @@ fn looking_tokens_up_gives_what_merging_them_did() {
             loaded.encode(&mut scratch, token, Allowed::None, &mut ids).unwrap();
             checked.encode(&mut other, token, Allowed::None, &mut expected).unwrap();
             assert_eq!(ids, expected, "{name} {}", token.escape_ascii());
+        }
+    }
+}
+
+/// Sound ones and such as are refused; the latter in the same words.
+#[test]
+fn other_special_tokens_are_checked_as_always() {
+    let sets: [&[(&str, u32)]; 11] = [
+        &[],
+        &[("<|endoftext|>", 50_256)],
+        &[("<|fim_suffix|>", 50_283), ("<|endoftext|>", 50_256), ("<|fim_prefix|>", 50_281)],
+        &[("<a>", 199_998), ("<b>", 201_000), ("<c>", 200_018)],
+        &[("<a>", 300_000)],
+        &[("<a>", 9_000_000)],
+        &[(" world", 300_000)],
+        &[("<a>", 995)],
+        &[(" world", 995)],
+        &[("<a>", 300_000), ("<b>", 300_000)],
+        &[("<a>", 300_000), ("<a>", 300_001), ("", 300_002)],
+    ];
+    for name in builtin::names() {
+        for set in sets {
+            let token = |&(text, id): &(&str, u32)| AddedToken {
+                text: text.to_owned(),
+                id: TokenId::new(id).unwrap(),
+                special: true,
+                matching: Matching::default(),
+            };
+            let added_tokens: Vec<AddedToken> = set.iter().map(token).collect();
+            let loaded = builtin::with_special_tokens(name, added_tokens.clone());
+            match Tokenizer::new(Definition { added_tokens, ..fast(name).definition() }) {
+                Ok(checked) => {
+                    let loaded = loaded.unwrap().unwrap();
+                    assert!(parts(loaded.definition()) == parts(checked.definition()), "{name} {set:?}");
+                    assert!(tokens(&loaded) == tokens(&checked), "{name} {set:?}");
+                    assert_eq!(loaded.canonical_form().unwrap(), checked.canonical_form().unwrap(), "{name} {set:?}");
+                }
+                Err(refused) => assert_eq!(loaded.unwrap_err().to_string(), refused.to_string(), "{name} {set:?}"),
+            }
         }
     }
 }

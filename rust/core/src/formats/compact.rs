@@ -52,61 +52,85 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
         ids.insert(bytes, *id);
         *by_id.get_mut(id.index()).ok_or_else(broken)? = bytes;
     }
-    let mut writer = Writer(MAGIC.to_vec());
-    let has_pipeline = definition.pipeline != Pipeline::default();
-    writer.flags([definition.whole_pretokens, has_pipeline]);
-    writer.number(definition.pretokenizer.stages().len());
-    for stage in definition.pretokenizer.stages() {
-        writer.bytes(stage.as_bytes());
-    }
+    let byte_ids = std::array::from_fn(|byte| ids.get(&[u8::try_from(byte).unwrap_or(0)][..]).copied());
     let mut made = vec![false; by_id.len()];
-    for byte in 0..=u8::MAX {
-        match ids.get(&[byte][..]) {
-            Some(id) => {
-                *made.get_mut(id.index()).ok_or_else(broken)? = true;
-                writer.number(id.index());
-            }
-            None => writer.number(NO_TOKEN),
-        }
+    for id in byte_ids.iter().flatten() {
+        *made.get_mut(id.index()).ok_or_else(broken)? = true;
     }
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (left, right) in merges {
+    let mut with_merged = Vec::with_capacity(merges.len());
+    for &(left, right) in merges {
         let parts = [left, right].map(|id| by_id.get(id.index()).copied().unwrap_or_default());
         let id = *ids.get(&parts.concat()[..]).ok_or_else(broken)?;
         *made.get_mut(id.index()).ok_or_else(broken)? = true;
-        match runs.last_mut() {
-            Some((start, length)) if *start + *length == id.index() => *length += 1,
-            _ => runs.push((id.index(), 1)),
+        with_merged.push((left, right, id));
+    }
+    let unmade = by_id.iter().zip(&made).enumerate().filter(|(_, (bytes, made))| !bytes.is_empty() && !**made);
+    let unmade = unmade.filter_map(|(id, (bytes, _))| Some((TokenId::from_index(id)?, *bytes))).collect();
+    let Definition { pretokenizer, whole_pretokens, added_tokens, pipeline, .. } = definition;
+    let (whole_pretokens, merges) = (*whole_pretokens, with_merged);
+    Ok(Form { pretokenizer, whole_pretokens, byte_ids, merges, unmade, added_tokens, pipeline }.to_bytes())
+}
+
+/// What the canonical form of a tokenizer says.
+pub(crate) struct Form<'t> {
+    pub(crate) pretokenizer: &'t Pretokenizer,
+    pub(crate) whole_pretokens: bool,
+    pub(crate) byte_ids: [Option<TokenId>; 256],
+    /// The left, the right and the merged token of each, in rank order.
+    pub(crate) merges: Vec<(TokenId, TokenId, TokenId)>,
+    /// The tokens that no merges lead to, by id.
+    pub(crate) unmade: Vec<(TokenId, &'t [u8])>,
+    pub(crate) added_tokens: &'t [AddedToken],
+    pub(crate) pipeline: &'t Pipeline,
+}
+
+impl Form<'_> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer(MAGIC.to_vec());
+        let has_pipeline = *self.pipeline != Pipeline::default();
+        writer.flags([self.whole_pretokens, has_pipeline]);
+        writer.number(self.pretokenizer.stages().len());
+        for stage in self.pretokenizer.stages() {
+            writer.bytes(stage.as_bytes());
         }
+        for id in self.byte_ids {
+            writer.number(id.map_or(NO_TOKEN, TokenId::index));
+        }
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (_, _, id) in &self.merges {
+            match runs.last_mut() {
+                Some((start, length)) if *start + *length == id.index() => *length += 1,
+                _ => runs.push((id.index(), 1)),
+            }
+        }
+        writer.number(runs.len());
+        for (start, length) in runs {
+            writer.number(start);
+            writer.number(length);
+        }
+        for (left, right, _) in &self.merges {
+            writer.number(left.index());
+            writer.number(right.index());
+        }
+        writer.number(self.unmade.len());
+        for (id, bytes) in &self.unmade {
+            writer.number(id.index());
+            writer.bytes(bytes);
+        }
+        let mut added: Vec<&AddedToken> = self.added_tokens.iter().collect();
+        added.sort_by_key(|token| token.id);
+        writer.number(added.len());
+        for token in added {
+            writer.number(token.id.index());
+            let Matching { single_word, lstrip, rstrip, normalized } = token.matching;
+            writer.flags([token.special, single_word, lstrip, rstrip, normalized]);
+            writer.bytes(token.text.as_bytes());
+        }
+        if has_pipeline {
+            compact_pipeline::write(self.pipeline, &mut writer);
+        }
+        writer.0
     }
-    writer.number(runs.len());
-    for (start, length) in runs {
-        writer.number(start);
-        writer.number(length);
-    }
-    for (left, right) in merges {
-        writer.number(left.index());
-        writer.number(right.index());
-    }
-    let unmade = || by_id.iter().zip(&made).enumerate().filter(|(_, (bytes, made))| !bytes.is_empty() && !**made);
-    writer.number(unmade().count());
-    for (id, (bytes, _)) in unmade() {
-        writer.number(id);
-        writer.bytes(bytes);
-    }
-    let mut added: Vec<&AddedToken> = definition.added_tokens.iter().collect();
-    added.sort_by_key(|token| token.id);
-    writer.number(added.len());
-    for token in added {
-        writer.number(token.id.index());
-        let Matching { single_word, lstrip, rstrip, normalized } = token.matching;
-        writer.flags([token.special, single_word, lstrip, rstrip, normalized]);
-        writer.bytes(token.text.as_bytes());
-    }
-    if has_pipeline {
-        compact_pipeline::write(&definition.pipeline, &mut writer);
-    }
-    Ok(writer.0)
 }
 
 /// Reads what [`write()`] wrote.

@@ -172,6 +172,11 @@ impl Vocabulary {
         self.n_tokens
     }
 
+    /// How many of them are ordinary tokens.
+    pub(crate) fn n_ordinary(&self) -> usize {
+        self.n_tokens - self.only_added.len()
+    }
+
     /// The bytes of a token, added tokens included.
     #[inline]
     pub fn token(&self, id: u32) -> Option<&[u8]> {
