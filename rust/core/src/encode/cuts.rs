@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use super::lone::{split_wide, wide_character};
 use crate::counters::count;
 use crate::error::Result;
 use crate::ids::widen;
@@ -25,7 +26,7 @@ pub(super) struct Cuts {
 struct Characters {
     /// By code point: the groups of joints that the character may be on the left of, and those that it may be on the right
     /// of. Only where it shares one with its neighbour may a token join the two.
-    groups: Vec<[u8; 2]>,
+    groups: Box<[[u8; 2]; 1 << 16]>,
     /// One bit for each hash of two whole characters that some token holds side by side.
     pairs: Vec<u64>,
 }
@@ -74,59 +75,60 @@ impl Cuts {
         Ok(())
     }
 
-    /// The segments of a pretoken, between its safe cuts.
-    #[inline]
-    pub(super) fn segments<'p>(&'p self, pretoken: &'p [u8]) -> Segments<'p> {
-        Segments { cuts: self, characters: self.characters.get(), rest: pretoken, first: wide_character(pretoken) }
-    }
-}
-
-/// Iterates over the segments of a pretoken.
-pub(super) struct Segments<'p> {
-    cuts: &'p Cuts,
-    characters: Option<&'p Characters>,
-    rest: &'p [u8],
-    /// What the rest starts with, if that has three bytes.
-    first: Option<u16>,
-}
-
-impl<'p> Iterator for Segments<'p> {
-    type Item = &'p [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'p [u8]> {
-        let bytes = self.rest;
+    /// How long the first segment of some bytes is, up to their first safe cut or their end.
+    pub(super) fn first_segment(&self, bytes: &[u8]) -> usize {
+        let characters = self.characters.get();
         let mut at = 0;
+        // What the rest starts with, if that has three bytes.
+        let mut first = wide_character(bytes);
         while at < bytes.len() {
-            let character = self.first;
-            at += match character {
+            let left = first;
+            at += match left {
                 Some(_) => 3,
                 // Cutting inside characters too would be right, but make the segments too short to be worth a look-up.
                 None => 1 + bytes.iter().skip(at + 1).take_while(|&&byte| byte & 0xC0 == 0x80).count(),
             };
-            let after = bytes.get(at..).unwrap_or_default();
-            self.first = wide_character(after);
-            let is_joined = match (character, self.first) {
-                (Some(left), Some(right)) => self.characters.is_none_or(|all| all.are_joined(left, right)),
-                _ => match bytes.get(at - 1..=at) {
-                    Some(&[left, right]) => self.cuts.bytes[word(left, right)] >> (right & 63) & 1 == 1,
-                    _ => false,
-                },
+            first = wide_character(bytes.get(at..).unwrap_or_default());
+            let is_joined = match (left, first) {
+                (Some(left), Some(right)) => characters.is_none_or(|all| all.are_joined(left, right)),
+                _ => bytes.get(at - 1..=at).is_some_and(|pair| self.are_joined(pair)),
             };
             if !is_joined {
                 break;
             }
         }
         count(at);
-        let (segment, rest) = bytes.split_at(at);
-        self.rest = rest;
-        (!segment.is_empty()).then_some(segment)
+        at
+    }
+
+    /// Calls `visit` with the characters of three bytes at the start of some bytes that stand alone, between two safe cuts or
+    /// at the end, and with what follows each, until one does not or `visit` says so.
+    #[inline(always)]
+    pub(super) fn lone_characters(&self, bytes: &[u8], mut visit: impl FnMut(u16, &[u8]) -> bool) {
+        let Some(characters) = self.characters.get() else { return };
+        let mut next = split_wide(bytes);
+        while let Some((left, rest)) = next {
+            next = split_wide(rest);
+            let is_joined = match (next, rest) {
+                (Some((right, _)), _) => characters.are_joined(left, right),
+                (None, &[first, ..]) => self.are_joined(&[last_byte(left), first]),
+                (None, []) => false,
+            };
+            if is_joined || !visit(left, rest) {
+                break;
+            }
+        }
+    }
+
+    /// Whether some token may hold two bytes side by side.
+    fn are_joined(&self, pair: &[u8]) -> bool {
+        matches!(*pair, [left, right] if self.bytes[word(left, right)] >> (right & 63) & 1 == 1)
     }
 }
 
 impl Characters {
     fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
-        let mut all = Self { groups: vec![[0; 2]; 1 << 16], pairs: vec![0; 1 << 14] };
+        let mut all = Self { groups: Box::new([[0; 2]; 1 << 16]), pairs: vec![0; 1 << 14] };
         for_each_joint(vocabulary, table, whole_pretokens, |token, middle| {
             // Of most joints this is all there is to see: no such character ends before them, or begins after them.
             if !matches!(token.get(middle - 1..=middle), Some([0x80..=0xBF, WIDE..=0xEF])) {
@@ -238,12 +240,11 @@ fn characters_at_start(bytes: &[u8]) -> Option<(Range, u32)> {
     }
 }
 
-/// The character that bytes start with, where it has three bytes.
+/// The last byte of a character of three.
 #[inline(always)]
-fn wide_character(bytes: &[u8]) -> Option<u16> {
-    let &[lead, second, third] = bytes.first_chunk()?;
-    let is_wide = lead & 0xF0 == 0xE0 && second & 0xC0 == 0x80 && third & 0xC0 == 0x80;
-    is_wide.then(|| u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F))
+fn last_byte(character: u16) -> u8 {
+    let [low, _] = character.to_le_bytes();
+    0x80 | low & 0x3F
 }
 
 /// Which word has the bit of a pair of bytes.
@@ -264,6 +265,30 @@ mod tests {
     use super::*;
     use crate::builtin;
     use crate::vocab::canonical::normalise;
+
+    /// Where the segments of a pretoken end, lone characters looked for or not.
+    fn ends(cuts: &Cuts, pretoken: &[u8]) -> Vec<usize> {
+        let (mut ends, mut end) = (Vec::new(), 0);
+        while end < pretoken.len() {
+            end += cuts.first_segment(&pretoken[end..]);
+            ends.push(end);
+        }
+        let (mut others, mut end) = (Vec::new(), 0);
+        while end < pretoken.len() {
+            cuts.lone_characters(&pretoken[end..], |character, rest| {
+                assert_eq!(wide_character(&pretoken[end..]), Some(character));
+                end = pretoken.len() - rest.len();
+                others.push(end);
+                true
+            });
+            if end < pretoken.len() {
+                end += cuts.first_segment(&pretoken[end..]);
+                others.push(end);
+            }
+        }
+        assert_eq!(ends, others, "{pretoken:?}");
+        ends
+    }
 
     /// A cut is safe if no token holds the end of what is before it and the start of what is after it. Here tokens are
     /// searched for every such end and start, for characters that tokens join and for others.
@@ -300,7 +325,7 @@ mod tests {
                     let left = left.encode_utf8(&mut left_bytes).as_bytes();
                     let right = right.encode_utf8(&mut right_bytes).as_bytes();
                     let text = [left, right].concat();
-                    if cuts.segments(&text).count() == 1 {
+                    if ends(&cuts, &text).len() == 1 {
                         n_joined += 1;
                         continue;
                     }
@@ -338,7 +363,9 @@ mod tests {
         for bytes in
             [&b"\xE4"[..], b"\xE4\xB8", b"\xE4\xE4\xB8\xAD", b"\x80\x80\xFF\xE4A", b"\xED\xA0\x80\xED\xB0\x80", b""]
         {
-            assert_eq!(cuts.segments(bytes).collect::<Vec<_>>().concat(), bytes);
+            let ends = ends(&cuts, bytes);
+            assert!(ends.is_sorted_by(|one, other| one < other), "{bytes:?} {ends:?}");
+            assert_eq!(ends.last().copied().unwrap_or(0), bytes.len());
         }
     }
 }

@@ -3,18 +3,23 @@
 //! [`naive`] is the definition; [`Encoder`] gives the same ids fast: a whole token by look-up, a pretoken seen lately
 //! from a cache, a short one by an array scan, a long one by a walk that is linear for any input.
 
+mod batch;
 mod cache;
 mod cuts;
 mod encoder;
+mod key;
+mod lone;
 mod long;
 pub mod naive;
 pub(crate) mod parallel;
 mod prefetch;
 mod prefixes;
+mod ring;
 mod run;
 mod scratch;
 mod short;
 mod sink;
+mod table;
 #[cfg(test)]
 mod tests;
 

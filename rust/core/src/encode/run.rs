@@ -2,10 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::cache::{Cache, Key, MAX_MEDIUM, Pretoken};
+use super::batch::Batch;
 use super::encoder::Encoder;
+use super::key::{MAX_MEDIUM, Pretoken};
 use super::scratch::Scratch;
 use super::sink::{BATCH, Collect, Sink};
+use crate::counters::count;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
@@ -26,20 +28,6 @@ pub(super) struct Run<'a, S> {
     interrupt: &'a Interrupt<'a>,
     sink: S,
     n_steps: usize,
-}
-
-/// Pretokens, or segments of them, that are looked for together: consecutive, so each starts where the one before ends.
-///
-/// First all keys are made, so that the loads of one do not wait for those of another, then all are looked up.
-#[derive(Debug)]
-pub(super) struct Batch {
-    start: usize,
-    ends: [usize; BATCH],
-    keys: [Key<2>; BATCH],
-    hashes: [u64; BATCH],
-    /// One bit for each that is a segment which must not be taken for a whole pretoken.
-    segments: u64,
-    n: usize,
 }
 
 impl<'a, S: Sink> Run<'a, S> {
@@ -95,11 +83,14 @@ impl<'a, S: Sink> Run<'a, S> {
         let mut batch = self.scratch.batch.take().unwrap_or_default();
         let mut encoded = Ok(());
         for ends in ends.chunks(BATCH) {
-            encoded = match batch.fill(&self.scratch.cache, self.text, start, ends) {
-                true => self.encode_cut(&mut batch, start, ends),
-                false => self.encode_batch(&mut batch),
+            let end = ends.last().copied().unwrap_or(start);
+            encoded = if self.text.get(start..end).is_some_and(has_wide) {
+                self.encode_cut(&mut batch, start, ends)
+            } else {
+                batch.fill(&self.scratch.cache.short, self.text, start, ends);
+                self.encode_batch(&mut batch)
             };
-            start = ends.last().copied().unwrap_or(start);
+            start = end;
             if encoded.is_err() {
                 break;
             }
@@ -112,53 +103,69 @@ impl<'a, S: Sink> Run<'a, S> {
     fn encode_cut(&mut self, batch: &mut Batch, mut start: usize, ends: &[usize]) -> Result<()> {
         let encoder = self.encoder;
         encoder.prepare_cuts(self.vocabulary, self.text.get(start..).unwrap_or_default())?;
-        (batch.start, batch.n, batch.segments) = (start, 0, 0);
+        batch.begin(start);
         for &end in ends {
             let pretoken = self.text.get(start..end).unwrap_or_default();
             if may_have_cuts(pretoken) {
-                for segment in encoder.cuts.segments(pretoken) {
-                    let is_segment = encoder.whole_pretokens && segment.len() < pretoken.len();
-                    self.push(batch, Pretoken { text: self.text, start, end: start + segment.len(), is_segment })?;
-                    start += segment.len();
+                let mut rest = pretoken;
+                while !rest.is_empty() {
+                    let is_start = rest.len() == pretoken.len();
+                    let n_bytes = batch.push_lone(&encoder.cuts, end, rest, is_start);
+                    rest = rest.get(n_bytes..).unwrap_or_default();
+                    start += n_bytes;
+                    if !rest.is_empty() && !batch.is_full() {
+                        let n_bytes = encoder.cuts.first_segment(rest);
+                        rest = rest.get(n_bytes..).unwrap_or_default();
+                        let is_part = encoder.whole_pretokens && n_bytes < pretoken.len();
+                        batch.push(&self.scratch.cache.short, self.text, start, start + n_bytes, is_part);
+                        start += n_bytes;
+                    }
+                    if batch.is_full() {
+                        self.encode_batch(batch)?;
+                    }
                 }
             } else {
-                self.push(batch, Pretoken { text: self.text, start, end, is_segment: false })?;
+                batch.push(&self.scratch.cache.short, self.text, start, end, false);
+                if batch.is_full() {
+                    self.encode_batch(batch)?;
+                }
+                start = end;
             }
-            start = end;
         }
         self.encode_batch(batch)
-    }
-
-    /// Adds to a batch, and encodes it where it is full.
-    #[inline(always)]
-    fn push(&mut self, batch: &mut Batch, pretoken: Pretoken<'_>) -> Result<()> {
-        let index = batch.n % BATCH;
-        batch.set(&self.scratch.cache, index, pretoken);
-        batch.segments |= u64::from(pretoken.is_segment) << index;
-        batch.n += 1;
-        if batch.n == BATCH { self.encode_batch(batch) } else { Ok(()) }
     }
 
     /// Encodes a batch, and begins the next where it ends.
     #[inline]
     fn encode_batch(&mut self, batch: &mut Batch) -> Result<()> {
-        let n = batch.n.min(BATCH);
-        let mut start = batch.start;
-        for (index, ((&end, key), &hash)) in batch.ends[..n].iter().zip(&batch.keys).zip(&batch.hashes).enumerate() {
-            if !self.scratch.cache.take_at_home(hash, key, &mut self.sink)? {
-                let is_segment = batch.segments >> index & 1 == 1;
-                self.encode_other(Pretoken { text: self.text, start, end, is_segment })?;
+        let mut next = 0;
+        loop {
+            let mut hits = batch.hits(&self.scratch.cache, next);
+            self.sink.take_hits(&mut hits);
+            let index = hits.next;
+            count(index - next);
+            let Some(pretoken) = batch.get(self.text, index) else { break };
+            let is_taken = match batch.at_home(&self.scratch.cache, index) {
+                Some(packed) => self.scratch.cache.take_many(packed, &mut self.sink)?,
+                None => false,
+            };
+            if !is_taken {
+                self.encode_other(pretoken, batch.lone(index))?;
             }
-            start = end;
+            next = index + 1;
         }
-        (batch.start, batch.n, batch.segments) = (start, 0, 0);
+        let n = batch.n();
+        batch.begin(batch.end());
         self.sink.finish()?;
         self.step(n)
     }
 
     /// Encodes what is not at home in the cache of short pretokens, or has many ids.
     #[inline(never)]
-    fn encode_other(&mut self, pretoken: Pretoken<'_>) -> Result<()> {
+    fn encode_other(&mut self, pretoken: Pretoken<'_>, character: Option<u16>) -> Result<()> {
+        if let Some(character) = character {
+            return self.encode_lone(pretoken, character);
+        }
         if self.scratch.cache.take(pretoken, &mut self.sink)? {
             return Ok(());
         }
@@ -185,14 +192,34 @@ impl<'a, S: Sink> Run<'a, S> {
         Ok(())
     }
 
+    /// Encodes a character that is met for the first time.
+    fn encode_lone(&mut self, pretoken: Pretoken<'_>, character: u16) -> Result<()> {
+        let Self { encoder, vocabulary, interrupt, .. } = *self;
+        let whole = vocabulary.ordinary_id(pretoken.bytes()).filter(|_| encoder.whole_pretokens);
+        let mut ids = std::mem::take(&mut self.scratch.merged);
+        ids.clear();
+        match whole {
+            Some(id) if !pretoken.is_segment => ids.push(id.get()),
+            _ => encoder.merge(vocabulary, &mut self.scratch.long, pretoken.bytes(), interrupt, &mut ids)?,
+        }
+        // Where a whole pretoken and a segment differ, neither is remembered.
+        if whole.is_none_or(|id| encoder.is_reachable(id.get())) {
+            self.scratch.cache.lone.insert(character, &ids);
+        }
+        self.sink.take(&ids)?;
+        self.scratch.merged = ids;
+        Ok(())
+    }
+
     /// Encodes a pretoken that is not in the cache, segment by segment, and remembers those. Returns their number.
     fn encode_segments(&mut self, pretoken: Pretoken<'_>) -> Result<usize> {
         let encoder = self.encoder;
         encoder.prepare_cuts(self.vocabulary, pretoken.bytes())?;
         let (mut start, mut n_segments) = (pretoken.start, 0);
-        for bytes in encoder.cuts.segments(pretoken.bytes()) {
-            let end = start + bytes.len();
-            let is_whole = bytes.len() == pretoken.end - pretoken.start;
+        while start < pretoken.end {
+            let rest = self.text.get(start..pretoken.end).unwrap_or_default();
+            let end = start + encoder.cuts.first_segment(rest);
+            let is_whole = end - start == pretoken.end - pretoken.start;
             let segment = Pretoken {
                 start,
                 end,
@@ -224,41 +251,17 @@ impl<'a, S: Sink> Run<'a, S> {
     }
 }
 
-impl Default for Batch {
-    fn default() -> Self {
-        Self { start: 0, ends: [0; BATCH], keys: [[0; 2]; BATCH], hashes: [0; BATCH], segments: 0, n: 0 }
-    }
-}
+/// The first byte of characters of three bytes, and of four.
+const WIDE: u8 = 0xE0;
 
-impl Batch {
-    /// Makes a batch of consecutive pretokens. Says whether one of them may have safe cuts.
-    #[inline(always)]
-    fn fill(&mut self, cache: &Cache, text: &[u8], start: usize, ends: &[usize]) -> bool {
-        (self.start, self.segments, self.n) = (start, 0, ends.len());
-        let mut any_cuts = false;
-        let mut start = start;
-        for (index, &end) in ends.iter().enumerate().take(BATCH) {
-            self.set(cache, index, Pretoken { text, start, end, is_segment: false });
-            any_cuts |= text.get(start..end).is_some_and(may_have_cuts);
-            start = end;
-        }
-        any_cuts
-    }
-
-    #[inline(always)]
-    fn set(&mut self, cache: &Cache, index: usize, pretoken: Pretoken<'_>) {
-        let key = pretoken.short_key();
-        let hash = cache.short.hash(&key);
-        cache.short.prefetch(hash);
-        self.keys[index] = key;
-        self.hashes[index] = hash;
-        self.ends[index] = pretoken.end;
-    }
+/// Whether a text has characters of three bytes or more, between which there may be safe cuts.
+fn has_wide(text: &[u8]) -> bool {
+    text.iter().fold(0, |highest, &byte| highest.max(byte)) >= WIDE
 }
 
 /// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes, or a space and such a one,
 /// and goes on. Of others, those that are not in the cache are looked at more closely.
 #[inline(always)]
 fn may_have_cuts(pretoken: &[u8]) -> bool {
-    matches!(pretoken, [first, second, _, _, ..] if *first >= 0xE0 || *second >= 0xE0)
+    matches!(pretoken, [first, second, _, ..] if *first >= WIDE || *second >= WIDE)
 }

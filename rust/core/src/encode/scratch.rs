@@ -2,9 +2,9 @@
 
 use std::sync::Mutex;
 
+use super::batch::Batch;
 use super::cache::Cache;
 use super::long;
-use super::run::Batch;
 use super::sink::Waiting;
 
 /// Work memory for one thread: a cache of pretokens and buffers, at most about 18 MiB between calls.

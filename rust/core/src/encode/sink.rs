@@ -1,6 +1,6 @@
 //! Where the ids of an encoding go: into a list of them, or into their number.
 
-use super::cache::{ID_BITS, Packed, n_packed};
+use super::table::{ID_BITS, Packed, n_packed};
 use crate::error::{Error, Result};
 
 /// A batch has this many pretokens.
@@ -12,10 +12,14 @@ pub(super) const ROOM: usize = 32;
 /// The most ids that a batch of packed ones has.
 const MOST: usize = 4 * BATCH;
 
+/// Where ids wait there are this many places: a power of two, so that no index is out of bounds, and more than twice [`MOST`].
+const PLACES: usize = 4 * MOST;
+
 /// Takes ids in order.
 pub(super) trait Sink {
-    /// Takes up to four ids from a slot of the cache. At most [`BATCH`] times before [`finish`](Self::finish).
-    fn take_packed(&mut self, packed: &Packed<4>);
+    /// Takes up to four ids from each of some slots of the cache: from [`BATCH`] of them in all before
+    /// [`finish`](Self::finish).
+    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>);
 
     /// Where the next ids may be written, to be [`took`](Self::took) then.
     fn room(&mut self) -> &mut [u32; ROOM];
@@ -37,18 +41,18 @@ pub(super) struct Ids<'o> {
     n: usize,
 }
 
-/// Ids that are not yet in their list. There is room for a batch of packed ids after as many others, and more is written than
+/// Ids that are not yet in their list, some with the number that their slot had in its last place. There is room for a batch of packed ids after as many others, and more is written than
 /// there are ids, since their number would be a guess of the processor's.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    ids: [u32; 2 * MOST + ROOM],
+    ids: [u32; PLACES + ROOM],
     /// What stands in where there should be room, but is not.
     nowhere: [u32; ROOM],
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { ids: [0; 2 * MOST + ROOM], nowhere: [0; ROOM] }
+        Self { ids: [0; PLACES + ROOM], nowhere: [0; ROOM] }
     }
 }
 
@@ -64,13 +68,17 @@ impl<'o> Ids<'o> {
 }
 
 impl Sink for Ids<'_> {
-    #[inline(always)]
-    fn take_packed(&mut self, packed: &Packed<4>) {
-        if let Some(places) = self.waiting.ids.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut) {
-            let [first, second, third, last] = *packed;
-            *places = [first, second, third, last & ID_BITS];
-            self.n += n_packed(packed);
+    #[inline(never)]
+    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
+        let ids = &mut self.waiting.ids;
+        let mut n = self.n;
+        for packed in hits {
+            if let Some(places) = ids[n % PLACES..].first_chunk_mut() {
+                *places = *packed;
+            }
+            n += n_packed(packed);
         }
+        self.n = n;
     }
 
     #[inline]
@@ -93,7 +101,9 @@ impl Sink for Ids<'_> {
     #[inline]
     fn finish(&mut self) -> Result<()> {
         let n = std::mem::take(&mut self.n);
-        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())
+        self.out.try_reserve(n).map_err(|_| Error::memory("the ids"))?;
+        self.out.extend(self.waiting.ids.get(..n).unwrap_or_default().iter().map(|id| id & ID_BITS));
+        Ok(())
     }
 }
 
@@ -112,10 +122,12 @@ impl Collect {
 }
 
 impl Sink for Collect {
-    fn take_packed(&mut self, packed: &Packed<4>) {
-        let [first, second, third, last] = *packed;
-        let ids = [first, second, third, last & ID_BITS];
-        self.ids.extend_from_slice(ids.get(..n_packed(packed)).unwrap_or_default());
+    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
+        for packed in hits {
+            let [first, second, third, last] = *packed;
+            let ids = [first, second, third, last & ID_BITS];
+            self.ids.extend_from_slice(ids.get(..n_packed(packed)).unwrap_or_default());
+        }
     }
 
     fn room(&mut self) -> &mut [u32; ROOM] {
@@ -155,9 +167,9 @@ impl Count {
 }
 
 impl Sink for Count {
-    #[inline(always)]
-    fn take_packed(&mut self, packed: &Packed<4>) {
-        self.n_ids += n_packed(packed);
+    #[inline(never)]
+    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
+        self.n_ids += hits.map(n_packed).sum::<usize>();
     }
 
     fn room(&mut self) -> &mut [u32; ROOM] {

@@ -1,0 +1,186 @@
+//! Pretokens that are looked for together, so that the loads of one do not wait for those of another: first the keys of
+//! all are made and their lines of the cache asked for, then all are looked up.
+
+use super::cache::Cache;
+use super::cuts::Cuts;
+use super::key::{Key, Pretoken, SEGMENT, short_key};
+use super::lone::Lone;
+use super::sink::BATCH;
+use super::table::{Line, Packed, Table, n_packed};
+use crate::ids::{widen, widen_u64};
+
+/// Consecutive pretokens, or segments of them.
+#[derive(Debug)]
+pub(super) struct Batch {
+    start: usize,
+    ends: [usize; BATCH],
+    probes: [Probe; BATCH],
+    n: usize,
+    /// One bit for each that is not its whole pretoken.
+    parts: u64,
+    /// One bit for each that is a lone character.
+    lone: u64,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Probe {
+    key: Key<2>,
+    /// What chooses the line of the key; or a lone character.
+    place: u32,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { start: 0, ends: [0; BATCH], probes: [Probe::default(); BATCH], n: 0, parts: 0, lone: 0 }
+    }
+}
+
+impl Batch {
+    /// Empties the batch, for what follows `start`.
+    #[inline]
+    pub(super) fn begin(&mut self, start: usize) {
+        (self.start, self.n, self.parts, self.lone) = (start, 0, 0, 0);
+    }
+
+    #[inline]
+    pub(super) fn n(&self) -> usize {
+        self.n
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.n == BATCH
+    }
+
+    /// Where the last one ends.
+    pub(super) fn end(&self) -> usize {
+        self.ends.get(self.n.wrapping_sub(1)).copied().unwrap_or(self.start)
+    }
+
+    /// The pretoken or segment number `index`, if there are so many.
+    pub(super) fn get<'t>(&self, text: &'t [u8], index: usize) -> Option<Pretoken<'t>> {
+        let end = *self.ends.get(..self.n)?.get(index)?;
+        let start = if index == 0 { self.start } else { self.ends[index - 1] };
+        Some(Pretoken { text, start, end, is_segment: self.parts >> index & 1 == 1 })
+    }
+
+    /// Which lone character the one number `index` is, if it is one.
+    pub(super) fn lone(&self, index: usize) -> Option<u16> {
+        let place = self.probes.get(index)?.place;
+        (self.lone >> index & 1 == 1).then(|| u16::try_from(place).ok()).flatten()
+    }
+
+    /// Makes the keys of up to [`BATCH`] consecutive pretokens from `start` on, and starts to load their lines.
+    #[inline(never)]
+    pub(super) fn fill(&mut self, table: &Table<2, 4>, text: &[u8], start: usize, ends: &[usize]) {
+        self.begin(start);
+        for (slot, &end) in self.ends.iter_mut().zip(ends) {
+            *slot = end;
+        }
+        let (probes, _) = self.probes.split_at_mut(ends.len().min(BATCH));
+        self.n = probes.len();
+        let asker = table.asker();
+        let mut start = start;
+        let mut n_inside = 0;
+        for (&end, probe) in ends.iter().zip(&mut *probes) {
+            let Some(rest) = text.get(start..) else { break };
+            // Only the last ones of a text are not followed by enough of it.
+            let Some(window) = rest.first_chunk() else { break };
+            let key = short_key(window, end - start);
+            *probe = Probe { key, place: asker.ask(&key) };
+            start = end;
+            n_inside += 1;
+        }
+        for (&end, probe) in ends.iter().zip(&mut *probes).skip(n_inside) {
+            let key = Pretoken { text, start, end, is_segment: false }.key();
+            *probe = Probe { key, place: asker.ask(&key) };
+            start = end;
+        }
+    }
+
+    /// Adds a pretoken or a segment of `text`, and starts to load its line.
+    #[inline(never)]
+    pub(super) fn push(&mut self, table: &Table<2, 4>, text: &[u8], start: usize, end: usize, is_part: bool) {
+        let index = self.n % BATCH;
+        let mut key = match text.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(window) => short_key(window, end - start),
+            None => Pretoken { text, start, end, is_segment: false }.key(),
+        };
+        key[1] |= if is_part { SEGMENT } else { 0 };
+        self.probes[index] = Probe { key, place: table.asker().ask(&key) };
+        self.ends[index] = end;
+        self.parts |= u64::from(is_part) << index;
+        self.n = index + 1;
+    }
+
+    /// Adds the lone characters at the start of what is left of a pretoken, as long as there is room; `is_start` says whether
+    /// nothing of it is missing. Returns how many bytes they have.
+    #[inline(never)]
+    pub(super) fn push_lone(&mut self, cuts: &Cuts, end: usize, rest: &[u8], is_start: bool) -> usize {
+        let (before, mut n, mut n_left) = (self.n.min(BATCH), self.n.min(BATCH), rest.len());
+        let mut slots = self.ends[before..].iter_mut().zip(&mut self.probes[before..]);
+        cuts.lone_characters(rest, |character, rest| {
+            let Some((slot, probe)) = slots.next() else { return false };
+            *slot = end - rest.len();
+            probe.place = character.into();
+            n_left = rest.len();
+            n += 1;
+            true
+        });
+        let added = low(n) & !low(before);
+        self.lone |= added;
+        if !(is_start && n_left == 0 && n == before + 1) {
+            self.parts |= added;
+        }
+        self.n = n;
+        rest.len() - n_left
+    }
+
+    /// The ids of what is known at once, from number `next` on.
+    #[inline(always)]
+    pub(super) fn hits<'a>(&'a self, cache: &'a Cache, next: usize) -> Hits<'a> {
+        let probes = self.probes.get(..self.n).unwrap_or_default();
+        Hits { probes, lone_bits: self.lone, lines: cache.short.lines(), lone: &cache.lone, next }
+    }
+
+    /// What the line of the one number `index` says of it, whatever the number of its ids.
+    pub(super) fn at_home<'c>(&self, cache: &'c Cache, index: usize) -> Option<&'c Packed<4>> {
+        let probe = self.probes.get(index)?;
+        if self.lone >> index & 1 == 1 { None } else { cache.short.at_home(probe.place, &probe.key) }
+    }
+}
+
+/// The lowest `n` bits.
+fn low(n: usize) -> u64 {
+    if n < BATCH { (1 << n) - 1 } else { !0 }
+}
+
+/// The ids of a batch one after the other, until one is not at home in its line or has too many ids for it.
+pub(super) struct Hits<'a> {
+    probes: &'a [Probe],
+    lone_bits: u64,
+    lines: &'a [Line<2, 4>],
+    lone: &'a Lone,
+    pub(super) next: usize,
+}
+
+impl<'a> Iterator for Hits<'a> {
+    type Item = &'a Packed<4>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a Packed<4>> {
+        let probe = self.probes.get(self.next)?;
+        if self.lone_bits >> self.next & 1 == 1 {
+            let packed = self.lone.get(u16::try_from(probe.place).ok()?).filter(|packed| packed[3] != 0)?;
+            self.next += 1;
+            return Some(packed);
+        }
+        let line = self.lines.get(widen(probe.place) & self.lines.len().wrapping_sub(1))?;
+        let (packed, differences) = line.nearest(&probe.key);
+        if differences | widen_u64(n_packed(packed) / 8) != 0 {
+            return None;
+        }
+        self.next += 1;
+        Some(packed)
+    }
+}

@@ -1,0 +1,54 @@
+//! The ids of characters of three bytes that stand alone, by code point.
+//!
+//! Between safe cuts most segments of Chinese or Japanese are one character. It needs no key, no hash and no comparison.
+
+use super::table::Packed;
+use crate::ids::narrow;
+
+/// What is known of each character of three bytes.
+#[derive(Debug, Default)]
+pub(super) struct Lone {
+    /// By code point, or none before the first is known: 1 MiB.
+    packed: Vec<Packed<4>>,
+}
+
+impl Lone {
+    /// The ids of a character, none where they are not known.
+    #[inline(always)]
+    pub(super) fn get(&self, character: u16) -> Option<&Packed<4>> {
+        self.packed.get(usize::from(character))
+    }
+
+    /// Remembers the ids of a character, of which there is at least one.
+    pub(super) fn insert(&mut self, character: u16, ids: &[u32]) {
+        if self.packed.is_empty() {
+            self.packed = vec![[0; 4]; 1 << 16];
+        }
+        let (Some(packed), Some(n_ids)) = (self.packed.get_mut(usize::from(character)), narrow(ids.len())) else {
+            return;
+        };
+        // No character of three bytes has more than three.
+        if let Some(places) = packed[..3].get_mut(..ids.len()) {
+            places.copy_from_slice(ids);
+            packed[3] = n_ids << 24;
+        }
+    }
+}
+
+/// The character that bytes start with, where it has three bytes.
+#[inline(always)]
+pub(super) fn wide_character(bytes: &[u8]) -> Option<u16> {
+    split_wide(bytes).map(|(character, _)| character)
+}
+
+/// The character that bytes start with, where it has three bytes; and what follows it.
+#[inline(always)]
+pub(super) fn split_wide(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    let &[lead, second, third, ref rest @ ..] = bytes else { return None };
+    let [lead, second, third] = [lead, second, third].map(u16::from);
+    // One comparison for the fixed bits of all three.
+    if (lead & 0xF0) << 4 | (second & 0xC0) << 2 | third & 0xC0 != 0xE00 | 0x200 | 0x80 {
+        return None;
+    }
+    Some((lead << 12 | (second & 0x3F) << 6 | third & 0x3F, rest))
+}

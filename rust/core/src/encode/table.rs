@@ -1,0 +1,224 @@
+//! Ids by key, in lines of two slots: each key lies in the line that its hash says or in that line's neighbour.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::key::{EMPTY, Key};
+use super::ring::Ring;
+use super::sink::Sink;
+use crate::counters::count;
+use crate::error::Result;
+use crate::ids::{fold_multiply, halves, narrow, widen};
+
+/// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
+/// where that is [`MANY`], where in the ring they start, in two halves, and how many there are.
+pub(super) type Packed<const N: usize> = [u32; N];
+
+/// Stands for a number of ids that do not fit a slot.
+const MANY: u32 = 0xFF;
+
+/// What of the last place is an id.
+pub(super) const ID_BITS: u32 = 0x00FF_FFFF;
+
+/// How many ids are packed, or more than `N` where they lie in the ring.
+#[inline(always)]
+pub(super) fn n_packed<const N: usize>(packed: &Packed<N>) -> usize {
+    widen(packed[N - 1] >> 24)
+}
+
+/// What chooses the line of a key, and that which of two gives way.
+#[inline(always)]
+fn hash<const W: usize>(seeds: [u64; 2], key: &Key<W>) -> u64 {
+    let mut hash = 0;
+    for [low, high] in key.as_chunks().0 {
+        hash = fold_multiply(hash ^ low ^ seeds[0], high ^ seeds[1]);
+    }
+    hash
+}
+
+/// The part of a hash that chooses a line.
+#[inline(always)]
+fn low_half(hash: u64) -> u32 {
+    halves(hash)[0]
+}
+
+/// Two slots that are looked at together; those of short keys fill a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Line<const W: usize, const N: usize> {
+    keys: [Key<W>; 2],
+    packed: [Packed<N>; 2],
+}
+
+impl<const W: usize, const N: usize> Line<W, N> {
+    const EMPTY: Self = Self { keys: [[EMPTY; W]; 2], packed: [[0; N]; 2] };
+
+    /// What is known of a pretoken if the key that is here differs from its own in no bit; and in which it does.
+    #[inline(always)]
+    pub(super) fn nearest(&self, key: &Key<W>) -> (&Packed<N>, u64) {
+        let [first, second] = [differences(&self.keys[0], key), differences(&self.keys[1], key)];
+        // No branch: which of the two it is would be a guess of the processor's.
+        let way = usize::from(second == 0);
+        (&self.packed[way], if second == 0 { 0 } else { first })
+    }
+}
+
+/// The bits in which keys differ, or so: none where they are equal.
+#[inline(always)]
+fn differences<const W: usize>(one: &Key<W>, other: &Key<W>) -> u64 {
+    one.iter().zip(other).fold(0, |differences, (one, other)| differences | (one ^ other))
+}
+
+/// Pretokens by keys of `W` words, each in the line that its hash says or in that line's neighbour.
+#[derive(Debug)]
+pub(super) struct Table<const W: usize, const N: usize> {
+    /// A power of two of them, or none.
+    lines: Vec<Line<W, N>>,
+    /// So that nobody can make a text whose pretokens all have one line.
+    seeds: [u64; 2],
+    /// How many slots were written since there are this many.
+    n_written: usize,
+    min_lines: usize,
+    max_lines: usize,
+}
+
+impl<const W: usize, const N: usize> Table<W, N> {
+    pub(super) fn new(min_lines: usize, max_lines: usize) -> Self {
+        let random = RandomState::new();
+        let seeds = [random.hash_one(0), random.hash_one(1)];
+        Self { lines: Vec::new(), seeds, n_written: 0, min_lines, max_lines }
+    }
+
+    /// What chooses the line of a key.
+    #[inline(always)]
+    fn hash(&self, key: &Key<W>) -> u64 {
+        hash(self.seeds, key)
+    }
+
+    #[inline(always)]
+    fn index(&self, place: u32) -> usize {
+        widen(place) & self.lines.len().wrapping_sub(1)
+    }
+
+    /// What asks for the lines of keys.
+    #[inline(always)]
+    pub(super) fn asker(&self) -> Asker<'_, W, N> {
+        Asker { lines: &self.lines, seeds: self.seeds }
+    }
+
+    /// All lines, for what [`Asker::ask`] returned: the lower part of it is the number of a line.
+    #[inline(always)]
+    pub(super) fn lines(&self) -> &[Line<W, N>] {
+        &self.lines
+    }
+
+    /// What is known of a pretoken, if its own line has it.
+    #[inline(always)]
+    pub(super) fn at_home(&self, place: u32, key: &Key<W>) -> Option<&Packed<N>> {
+        let (packed, differences) = self.lines.get(self.index(place))?.nearest(key);
+        (differences == 0).then_some(packed)
+    }
+
+    /// What is known of a pretoken, if the neighbour of its own line has it; then it moves home.
+    #[inline]
+    fn next_door(&mut self, hash: u64, key: &Key<W>) -> Option<Packed<N>> {
+        let index = self.index(low_half(hash));
+        let way = self.lines.get(index ^ 1)?.keys.iter().position(|known| known == key)?;
+        let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
+        // Which of the two at home gives way is as good as chance.
+        let other = usize::from(hash >> 63 == 1);
+        std::mem::swap(&mut home.keys[other], &mut neighbour.keys[way]);
+        std::mem::swap(&mut home.packed[other], &mut neighbour.packed[way]);
+        Some(home.packed[other])
+    }
+
+    /// Gives the ids of a pretoken to `sink`, if it is known.
+    pub(super) fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
+        let hash = self.hash(key);
+        let Some(packed) = self.at_home(low_half(hash), key).copied().or_else(|| self.next_door(hash, key)) else {
+            return Ok(false);
+        };
+        match n_packed(&packed) {
+            0 => Ok(false),
+            n if n <= N => {
+                let mut ids = packed;
+                ids[N - 1] &= ID_BITS;
+                if let Some(places) = sink.room().first_chunk_mut() {
+                    *places = ids;
+                }
+                sink.took(n).map(|()| true)
+            }
+            _ => ring.take(&packed, sink),
+        }
+    }
+
+    /// Remembers the ids of a pretoken.
+    pub(super) fn insert_ids(&mut self, key: Key<W>, ids: &[u32], ring: &mut Ring) {
+        let Some(n_ids) = narrow(ids.len()).filter(|_| key != [EMPTY; W]) else { return };
+        let mut packed = [0; N];
+        if ids.len() <= N {
+            packed[..ids.len()].copy_from_slice(ids);
+            packed[N - 1] |= n_ids << 24;
+        } else {
+            let [low, high] = halves(ring.push(ids));
+            (packed[0], packed[1], packed[2], packed[N - 1]) = (low, high, n_ids, MANY << 24);
+        }
+        let hash = self.hash(&key);
+        if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
+            self.grow();
+        }
+        self.insert(hash, key, packed);
+    }
+
+    /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
+    fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<N>) {
+        let index = self.index(low_half(hash));
+        let free = [index, index ^ 1].into_iter().find_map(|index| {
+            let keys = &self.lines.get(index)?.keys;
+            let way = keys
+                .iter()
+                .position(|known| *known == key)
+                .or_else(|| keys.iter().position(|known| *known == [EMPTY; W]))?;
+            Some((index, way))
+        });
+        self.n_written += 1;
+        let (index, way) = free.unwrap_or((index, self.n_written & 1));
+        if let Some(line) = self.lines.get_mut(index) {
+            (line.keys[way], line.packed[way]) = (key, packed);
+        }
+    }
+
+    /// Makes four times as many lines and moves what is known, which would cost far more to find out again.
+    #[cold]
+    fn grow(&mut self) {
+        let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);
+        let lines = std::mem::replace(&mut self.lines, vec![Line::EMPTY; n_lines]);
+        self.n_written = 0;
+        count(n_lines);
+        for line in lines {
+            for (key, packed) in line.keys.into_iter().zip(line.packed) {
+                if key != [EMPTY; W] {
+                    self.insert(self.hash(&key), key, packed);
+                }
+            }
+        }
+    }
+}
+
+/// What asks for the lines of keys: copies of what it takes, which a loop can keep at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'t, const W: usize, const N: usize> {
+    lines: &'t [Line<W, N>],
+    seeds: [u64; 2],
+}
+
+impl<const W: usize, const N: usize> Asker<'_, W, N> {
+    /// Starts to load the line of a key, and returns what chooses it.
+    #[inline(always)]
+    pub(super) fn ask(&self, key: &Key<W>) -> u32 {
+        let place = low_half(hash(self.seeds, key));
+        if let Some(line) = self.lines.get(widen(place) & self.lines.len().wrapping_sub(1)) {
+            super::prefetch::prefetch(line);
+        }
+        place
+    }
+}
