@@ -45,10 +45,27 @@ pub(super) fn wide_character(bytes: &[u8]) -> Option<u16> {
 #[inline(always)]
 pub(super) fn split_wide(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let &[lead, second, third, ref rest @ ..] = bytes else { return None };
-    let [lead, second, third] = [lead, second, third].map(u16::from);
     // One comparison for the fixed bits of all three.
-    if (lead & 0xF0) << 4 | (second & 0xC0) << 2 | third & 0xC0 != 0xE00 | 0x200 | 0x80 {
+    if u32::from_be_bytes([0, lead & 0xF0, second & 0xC0, third & 0xC0]) != 0xE0_80_80 {
         return None;
     }
+    let [lead, second, third] = [lead, second, third].map(u16::from);
     Some((lead << 12 | (second & 0x3F) << 6 | third & 0x3F, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_character_is_told_by_its_bits() {
+        for bits in 0..1_u32 << 24 {
+            let [lead, second, third, _] = bits.to_le_bytes();
+            let is_wide = lead >> 4 == 0b1110 && second >> 6 == 0b10 && third >> 6 == 0b10;
+            let character = u16::from(lead & 0xF) << 12 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
+            assert_eq!(split_wide(&[lead, second, third, b'x']), is_wide.then_some((character, &b"x"[..])));
+        }
+        assert_eq!(split_wide(&[0xE4, 0xB8]), None);
+        assert_eq!(wide_character("中".as_bytes()), Some(0x4E2D));
+    }
 }
