@@ -3,6 +3,8 @@
 use std::num::NonZero;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
+use crate::error::check_room;
+
 /// Below this many bytes per thread, starting a thread costs more than it saves.
 const MIN_BYTES_PER_THREAD: usize = 1 << 16;
 
@@ -15,11 +17,16 @@ pub(crate) fn n_threads(wanted: Option<NonZero<usize>>, n_bytes: usize) -> usize
     wanted.clamp(1, (n_bytes / MIN_BYTES_PER_THREAD).clamp(1, MAX_THREADS))
 }
 
+/// What must be left for a thread: its stack and first tables, and as much again, so that small things still find room. What
+/// it asks for at length it asks for politely.
+const BYTES_PER_THREAD: usize = 8 << 20;
+
 /// Starts a thread, or gives None where no more can be had: the work is then for those that run.
 pub(crate) fn start<'s, T: Send + 's>(
     scope: &'s Scope<'s, '_>,
     work: impl FnOnce() -> T + Send + 's,
 ) -> Option<ScopedJoinHandle<'s, T>> {
+    check_room(BYTES_PER_THREAD, "a thread").ok()?;
     thread::Builder::new().spawn_scoped(scope, work).ok()
 }
 
