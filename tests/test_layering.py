@@ -17,7 +17,7 @@ RUST_MAY_USE = {
     "ids": set(),
     "interrupt": {"error"},
     "counters": set(),
-    "threads": set(),
+    "threads": {"error"},
     "unicode": set(),
     "pretokenize": {"ids", "error", "counters", "unicode"},
     "pipeline": {"ids", "error", "unicode", "pretokenize"},
