@@ -14,8 +14,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// 1 MiB.
-    pub(super) const LENGTH: usize = 1 << 18;
+    /// 4 MiB.
+    pub(super) const LENGTH: usize = 1 << 20;
 
     pub(super) fn push(&mut self, ids: &[u32]) -> u64 {
         if self.ids.is_empty() {

@@ -7,7 +7,7 @@ use super::cache::Cache;
 use super::long;
 use super::sink::Waiting;
 
-/// Work memory for one thread: a cache of pretokens and buffers, at most about 18 MiB between calls.
+/// Work memory for one thread: a cache of pretokens and buffers, at most about 22 MiB between calls.
 ///
 /// It is an argument, not a part of the tokenizer, so that a tokenizer can be shared between threads without a lock.
 /// Any scratch works with any tokenizer; one that changes hands forgets what it knew.
@@ -78,7 +78,7 @@ pub struct PooledScratch<'p> {
 }
 
 impl ScratchPool {
-    /// More than this many idle scratches are not kept: about 50 MiB if all are full.
+    /// More than this many idle scratches are not kept: about 66 MiB if all are full.
     const MAX_IDLE: usize = 3;
 
     /// Lends a scratch.
