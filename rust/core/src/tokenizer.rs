@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
-use crate::encode::{Encoder, Joints, Scratch, ScratchPool, parallel};
+use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, parallel};
 use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
 use crate::ids::{Symbol, TokenId};
@@ -349,20 +349,31 @@ impl Tokenizer {
         interrupt: &Interrupt<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> std::result::Result<Batch, (usize, Error)> {
-        let n_bytes = texts.iter().map(|text| text.len()).sum();
+        let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[&[u8]], batch: &mut Batch| {
+            interrupt.check().map_err(|error| (first, error))?;
+            for (index, text) in block.iter().enumerate() {
+                let encoded = self.encode_with(scratch, text, specials, interrupt, &mut batch.ids);
+                encoded.map_err(|error| (first + index, error))?;
+                batch.ends.push(batch.ids.len());
+            }
+            Ok(())
+        };
+        let n_threads = n_threads(num_threads, texts.iter().map(|text| text.len()).sum());
+        if n_threads == 1 {
+            let (mut scratch, mut batch) = (pool.lend(), Batch::default());
+            batch.ends.try_reserve_exact(texts.len()).map_err(|_| (0, Error::memory("the ends of texts")))?;
+            for (first, block) in parallel::blocks(texts) {
+                encode(&mut scratch, first, block, &mut batch)?;
+            }
+            return Ok(batch);
+        }
         let parts = parallel::for_blocks(
             texts,
-            n_threads(num_threads, n_bytes),
+            n_threads,
             || pool.lend(),
             |scratch, first, block| {
                 let mut part = Batch::default();
-                interrupt.check().map_err(|error| (first, error))?;
-                for (index, text) in block.iter().enumerate() {
-                    let encoded = self.encode_with(scratch, text, specials, interrupt, &mut part.ids);
-                    encoded.map_err(|error| (first + index, error))?;
-                    part.ends.push(part.ids.len());
-                }
-                Ok(part)
+                encode(scratch, first, block, &mut part).map(|()| part)
             },
         );
         let parts = parts.into_iter().collect::<std::result::Result<Vec<Batch>, (usize, Error)>>()?;

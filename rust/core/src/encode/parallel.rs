@@ -52,7 +52,7 @@ pub(crate) fn for_blocks<S, R: Send>(
 }
 
 /// Runs of documents, each with the index of its first.
-fn blocks<'a, 'd>(documents: &'a [&'d [u8]]) -> Vec<(usize, &'a [&'d [u8]])> {
+pub(crate) fn blocks<'a, 'd>(documents: &'a [&'d [u8]]) -> Vec<(usize, &'a [&'d [u8]])> {
     let mut blocks = Vec::new();
     let (mut start, mut n_bytes) = (0, 0);
     for (index, document) in documents.iter().enumerate() {
