@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
-use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, parallel};
+use crate::encode::parallel::{self, Pieces};
+use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool};
 use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
 use crate::ids::{Symbol, TokenId};
@@ -349,45 +350,52 @@ impl Tokenizer {
         interrupt: &Interrupt<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> std::result::Result<Batch, (usize, Error)> {
+        let n_threads = n_threads(num_threads, texts.iter().map(|text| text.len()).sum());
+        // A special token or a byte that is missing may lie across a cut, or be named by its place.
+        let may_cut = n_threads > 1
+            && self.keeps_text
+            && self.pretokenizer.has_safe_cuts()
+            && specials.found().is_none()
+            && self.vocabulary.missing_bytes().is_empty();
+        let pieces = match may_cut {
+            true => Pieces::cut(texts, |text, at| self.pretokenizer.is_safe_cut(text, at)),
+            false => Pieces::whole(texts),
+        };
+        if pieces.pieces.len() > texts.len() {
+            for (index, text) in texts.iter().enumerate() {
+                specials.check(text).map_err(|error| (index, error))?;
+            }
+        }
         let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[&[u8]], batch: &mut Batch| {
-            interrupt.check().map_err(|error| (first, error))?;
-            for (index, text) in block.iter().enumerate() {
+            let of_document = |index, error| (pieces.document(index), error);
+            interrupt.check().map_err(|error| of_document(first, error))?;
+            for (index, text) in (first..).zip(block) {
                 let encoded = self.encode_with(scratch, text, specials, interrupt, &mut batch.ids);
-                encoded.map_err(|error| (first + index, error))?;
-                batch.ends.push(batch.ids.len());
+                encoded.map_err(|error| of_document(index, error))?;
+                if pieces.is_last(index) {
+                    batch.ends.push(batch.ids.len());
+                }
             }
             Ok(())
         };
-        let n_threads = n_threads(num_threads, texts.iter().map(|text| text.len()).sum());
+        let mut batch = Batch::default();
+        let no_room = |_| (0, Error::memory("the ids"));
+        batch.ends.try_reserve_exact(texts.len()).map_err(no_room)?;
         if n_threads == 1 {
-            let (mut scratch, mut batch) = (pool.lend(), Batch::default());
-            batch.ends.try_reserve_exact(texts.len()).map_err(|_| (0, Error::memory("the ends of texts")))?;
+            let mut scratch = pool.lend();
             for (first, block) in parallel::blocks(texts) {
                 encode(&mut scratch, first, block, &mut batch)?;
             }
             return Ok(batch);
         }
-        let parts = parallel::for_blocks(
-            texts,
-            n_threads,
-            || pool.lend(),
-            |scratch, first, block| {
-                let mut part = Batch::default();
-                encode(scratch, first, block, &mut part).map(|()| part)
-            },
-        );
-        let parts = parts.into_iter().collect::<std::result::Result<Vec<Batch>, (usize, Error)>>()?;
-        let (n_ids, n_texts) = (parts.iter().map(|part| part.ids.len()).sum::<usize>(), texts.len());
-        let mut parts = parts.into_iter();
-        let mut batch = parts.next().unwrap_or_default();
-        let failed = |_| (0, Error::memory("the ids"));
-        batch.ids.try_reserve_exact(n_ids - batch.ids.len()).map_err(failed)?;
-        batch.ends.try_reserve_exact(n_texts - batch.ends.len()).map_err(failed)?;
-        for part in parts {
+        let append = |part: &mut Batch| {
             let start = batch.ids.len();
-            batch.ends.extend(part.ends.iter().map(|end| start + end));
-            batch.ids.extend(part.ids);
-        }
+            batch.ids.try_reserve(part.ids.len()).map_err(no_room)?;
+            batch.ids.append(&mut part.ids);
+            batch.ends.extend(part.ends.drain(..).map(|end| start + end));
+            Ok(())
+        };
+        parallel::for_blocks(&pieces.pieces, n_threads, || pool.lend(), encode, append)?;
         Ok(batch)
     }
 

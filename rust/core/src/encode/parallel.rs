@@ -1,6 +1,9 @@
-//! Many documents over threads: blocks of documents, taken in turn, put back in order.
+//! Many documents over threads: blocks of documents, taken in turn, put back in order. A long document is work for several.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::threads;
@@ -8,47 +11,125 @@ use crate::threads;
 /// Documents are handed out in blocks of about this many bytes, so that threads end at about the same time.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads; the results in
-/// order.
+/// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads, and gives what it
+/// made of each to `commit`, in order, to be emptied. The first block that either fails on ends it.
 ///
 /// Each thread makes its own state with `start`. One thread runs in the caller's; no pool outlives the call.
-pub(crate) fn for_blocks<S, R: Send>(
+pub(crate) fn for_blocks<S, R: Default + Send, E: Send>(
     documents: &[&[u8]],
     n_threads: usize,
     start: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, usize, &[&[u8]]) -> R + Sync,
-) -> Vec<R> {
+    work: impl Fn(&mut S, usize, &[&[u8]], &mut R) -> Result<(), E> + Sync,
+    commit: impl FnMut(&mut R) -> Result<(), E> + Send,
+) -> Result<(), E> {
     let blocks = blocks(documents);
-    if n_threads <= 1 || blocks.len() <= 1 {
-        let mut state = start();
-        return blocks.into_iter().map(|(first, block)| work(&mut state, first, block)).collect();
-    }
     let next = AtomicUsize::new(0);
+    let in_order = Mutex::new(InOrder { next: 0, waiting: BTreeMap::new(), commit, failed: None });
     let run = || {
-        let mut state = start();
-        let mut done = Vec::new();
+        let (mut state, mut made) = (start(), R::default());
         while let Some((index, (first, block))) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
             blocks.get(index).map(|&block| (index, block))
         } {
-            done.push((index, work(&mut state, first, block)));
-        }
-        done
-    };
-    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let workers: Vec<_> = (1..n_threads.min(blocks.len())).map_while(|_| threads::start(scope, run)).collect();
-        let mut results = run();
-        for worker in workers {
-            match worker.join() {
-                Ok(done) => results.extend(done),
-                // The panic goes on in the caller, where the binding turns it into an exception.
-                Err(panic) => std::panic::resume_unwind(panic),
+            let done = work(&mut state, first, block, &mut made).map(|()| &mut made);
+            // A thread that panicked inside ends the call: what the others still do here is not seen.
+            if !in_order.lock().unwrap_or_else(PoisonError::into_inner).take(index, done) {
+                break;
             }
         }
-        results
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (1..n_threads.min(blocks.len())).map_while(|_| threads::start(scope, run)).collect();
+        run();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                // The panic goes on in the caller, where the binding turns it into an exception.
+                std::panic::resume_unwind(panic);
+            }
+        }
     });
-    results.sort_unstable_by_key(|&(index, _)| index);
-    results.into_iter().map(|(_, result)| result).collect()
+    in_order.into_inner().unwrap_or_else(PoisonError::into_inner).failed.map_or(Ok(()), Err)
+}
+
+/// Puts results back in order.
+struct InOrder<R, E, C> {
+    /// The index of the result that is to be committed next.
+    next: usize,
+    /// Those that came before their turn.
+    waiting: BTreeMap<usize, Result<R, E>>,
+    commit: C,
+    failed: Option<E>,
+}
+
+impl<R: Default, E, C: FnMut(&mut R) -> Result<(), E>> InOrder<R, E, C> {
+    /// Commits a result, if it is its turn, and those that waited for it. Says whether to go on.
+    fn take(&mut self, index: usize, done: Result<&mut R, E>) -> bool {
+        if index != self.next {
+            self.waiting.insert(index, done.map(std::mem::take));
+            return self.failed.is_none();
+        }
+        let mut committed = done.and_then(&mut self.commit);
+        while committed.is_ok() && self.failed.is_none() {
+            self.next += 1;
+            let Some(done) = self.waiting.remove(&self.next) else { return true };
+            committed = done.and_then(|mut made| (self.commit)(&mut made));
+        }
+        self.failed = self.failed.take().or(committed.err());
+        false
+    }
+}
+
+/// Documents, of which long ones are cut into pieces of about [`BLOCK_BYTES`].
+pub(crate) struct Pieces<'a, 'd> {
+    pub(crate) pieces: Cow<'a, [&'d [u8]]>,
+    /// The indices of those that do not end their document, in order.
+    inner: Vec<usize>,
+}
+
+impl<'a, 'd> Pieces<'a, 'd> {
+    /// The documents as they are.
+    pub(crate) fn whole(documents: &'a [&'d [u8]]) -> Self {
+        Self { pieces: Cow::Borrowed(documents), inner: Vec::new() }
+    }
+
+    /// Cuts long documents where `is_cut` says that the parts encode to the same ids as the whole. A piece is longer where
+    /// there is no such place near.
+    pub(crate) fn cut(documents: &'a [&'d [u8]], is_cut: impl Fn(&[u8], usize) -> bool) -> Self {
+        /// So many places are tried for each cut.
+        const NEAR: usize = 1 << 12;
+        let is_long = |document: &&[u8]| document.len() > BLOCK_BYTES + BLOCK_BYTES / 2;
+        let (mut pieces, mut inner) = (Vec::new(), Vec::new());
+        let n_cut = documents.iter().filter(|document| is_long(document)).map(|document| document.len()).sum::<usize>();
+        if n_cut == 0 || pieces.try_reserve(documents.len() + n_cut / BLOCK_BYTES).is_err() {
+            return Self::whole(documents);
+        }
+        for &document in documents {
+            let (mut rest, mut wanted) = (document, BLOCK_BYTES);
+            while wanted + BLOCK_BYTES / 2 < rest.len() {
+                match (wanted..rest.len().min(wanted + NEAR)).find(|&at| is_cut(rest, at)) {
+                    Some(at) => {
+                        let (piece, after) = rest.split_at(at);
+                        inner.push(pieces.len());
+                        pieces.push(piece);
+                        (rest, wanted) = (after, BLOCK_BYTES);
+                    }
+                    None => wanted += BLOCK_BYTES,
+                }
+            }
+            pieces.push(rest);
+        }
+        Self { pieces: Cow::Owned(pieces), inner }
+    }
+
+    /// Whether the piece number `index` ends its document.
+    pub(crate) fn is_last(&self, index: usize) -> bool {
+        self.inner.binary_search(&index).is_err()
+    }
+
+    /// Which document the piece number `index` is of.
+    pub(crate) fn document(&self, index: usize) -> usize {
+        index - self.inner.partition_point(|&inner| inner < index)
+    }
 }
 
 /// Runs of documents, each with the index of its first.
@@ -71,22 +152,74 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pieces_are_the_documents() {
+        let long = vec![b'x'; 3 * BLOCK_BYTES];
+        let documents: Vec<&[u8]> = vec![b"", &long, b"a", &long[..BLOCK_BYTES], &long[..2 * BLOCK_BYTES]];
+        let pieces = Pieces::cut(&documents, |_, at| at % 1_000 == 7);
+        let mut joined = vec![Vec::new(); documents.len()];
+        for (index, piece) in pieces.pieces.iter().enumerate() {
+            joined[pieces.document(index)].extend_from_slice(piece);
+            let is_next_of_another = pieces.document(index + 1) != pieces.document(index);
+            assert_eq!(pieces.is_last(index), is_next_of_another);
+        }
+        assert_eq!(joined, documents);
+        assert_eq!(pieces.pieces.len(), documents.len() + 3);
+        // Where there is no place to cut, nothing is.
+        assert_eq!(Pieces::cut(&documents, |_, _| false).pieces[..], documents[..]);
+        assert_eq!(Pieces::cut(&documents, |_, at| at > 2 * BLOCK_BYTES).pieces.len(), documents.len() + 1);
+    }
+
+    #[test]
     fn blocks_cover_all_documents_in_order() {
         let long = vec![b'x'; BLOCK_BYTES];
         let documents: Vec<&[u8]> = vec![b"", b"a", &long, b"", &long, &long, b"b"];
         for n_threads in [1, 2, 8] {
-            let lengths = for_blocks(
+            let mut lengths = Vec::new();
+            let work = |(): &mut (), first: usize, block: &[&[u8]], made: &mut Vec<usize>| {
+                assert!(std::ptr::eq(block, &documents[first..first + block.len()]));
+                made.extend(block.iter().map(|document| document.len()));
+                Ok::<_, ()>(())
+            };
+            for_blocks(
                 &documents,
                 n_threads,
                 || (),
-                |(), first, block| {
-                    assert!(std::ptr::eq(block, &documents[first..first + block.len()]));
-                    block.iter().map(|document| document.len()).collect::<Vec<_>>()
+                work,
+                |made| {
+                    lengths.append(made);
+                    Ok(())
                 },
-            );
+            )
+            .unwrap();
             let expected: Vec<usize> = documents.iter().map(|document| document.len()).collect();
-            assert_eq!(lengths.concat(), expected);
+            assert_eq!(lengths, expected);
         }
-        assert!(for_blocks(&[], 4, || (), |(), _, block| block.len()).is_empty());
+    }
+
+    #[test]
+    fn the_first_block_that_fails_ends_it() {
+        let long = vec![b'x'; BLOCK_BYTES];
+        let documents = vec![&long[..]; 40];
+        for n_threads in [1, 2, 8] {
+            for failing in [0, 7, 39] {
+                let mut committed = Vec::new();
+                let work = |(): &mut (), first: usize, _: &[&[u8]], made: &mut usize| {
+                    *made = first;
+                    // Later ones fail too, and may sooner.
+                    if first >= failing { Err(first) } else { Ok(()) }
+                };
+                let failed = for_blocks(
+                    &documents,
+                    n_threads,
+                    || (),
+                    work,
+                    |made| {
+                        committed.push(*made);
+                        Ok(())
+                    },
+                );
+                assert_eq!((failed, committed), (Err(failing), (0..failing).collect()));
+            }
+        }
     }
 }
