@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::encode::parallel::{self, Pieces};
-use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool};
+use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, is_short};
 use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
 use crate::ids::{Symbol, TokenId};
@@ -352,11 +352,8 @@ impl Tokenizer {
     ) -> std::result::Result<Batch, (usize, Error)> {
         let n_threads = n_threads(num_threads, texts.iter().map(|text| text.len()).sum());
         // A special token or a byte that is missing may lie across a cut, or be named by its place.
-        let may_cut = n_threads > 1
-            && self.keeps_text
-            && self.pretokenizer.has_safe_cuts()
-            && specials.found().is_none()
-            && self.vocabulary.missing_bytes().is_empty();
+        let may_join = self.keeps_text && specials.found().is_none() && self.vocabulary.missing_bytes().is_empty();
+        let may_cut = may_join && n_threads > 1 && self.pretokenizer.has_safe_cuts();
         let pieces = match may_cut {
             true => Pieces::cut(texts, |text, at| self.pretokenizer.is_safe_cut(text, at)),
             false => Pieces::whole(texts),
@@ -369,12 +366,19 @@ impl Tokenizer {
         let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[&[u8]], batch: &mut Batch| {
             let of_document = |index, error| (pieces.document(index), error);
             interrupt.check().map_err(|error| of_document(first, error))?;
-            for (index, text) in (first..).zip(block) {
-                let encoded = self.encode_with(scratch, text, specials, interrupt, &mut batch.ids);
-                encoded.map_err(|error| of_document(index, error))?;
-                if pieces.is_last(index) {
-                    batch.ends.push(batch.ids.len());
+            let mut index = first;
+            for texts in block.chunk_by(|one, next| may_join && is_short(one) && is_short(next)) {
+                if let [text] = texts {
+                    let encoded = self.encode_with(scratch, text, specials, interrupt, &mut batch.ids);
+                    encoded.map_err(|error| of_document(index, error))?;
+                    if pieces.is_last(index) {
+                        batch.ends.push(batch.ids.len());
+                    }
+                } else {
+                    self.encode_short(scratch, texts, specials, interrupt, batch)
+                        .map_err(|(inside, error)| of_document(index + inside, error))?;
                 }
+                index += texts.len();
             }
             Ok(())
         };
@@ -397,6 +401,24 @@ impl Tokenizer {
         };
         parallel::for_blocks(&pieces.pieces, n_threads, || pool.lend(), encode, append)?;
         Ok(batch)
+    }
+
+    /// Encodes short texts together; they are kept, hold no special token that is found, and miss no byte.
+    fn encode_short(
+        &self,
+        scratch: &mut Scratch,
+        texts: &[&[u8]],
+        specials: &Specials<'_>,
+        interrupt: &Interrupt<'_>,
+        batch: &mut Batch,
+    ) -> std::result::Result<(), (usize, Error)> {
+        for (index, text) in texts.iter().enumerate() {
+            specials.check(text).map_err(|error| (index, error))?;
+        }
+        let Self { encoder, vocabulary, pretokenizer, .. } = self;
+        let ends = encoder.encode_texts(vocabulary, pretokenizer, scratch, texts, interrupt, &mut batch.ids);
+        batch.ends.append(&mut ends.map_err(|error| (0, error))?);
+        Ok(())
     }
 
     /// How many ids `text` has, with special tokens as `specials` says and none refused; `None` where there are more than

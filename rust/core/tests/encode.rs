@@ -82,3 +82,37 @@ fn encoding_is_what_the_definition_says() {
     Tier::force(None);
     println!("{} ids compared", n_ids.get());
 }
+
+/// Short texts are encoded together; each is still a text of its own, wherever the ones beside it could go on.
+#[test]
+fn a_batch_of_short_texts_has_the_ids_of_each() {
+    let pool = ScratchPool::default();
+    let tokenizers = ["gpt2", "cl100k_base", "o200k_base"].map(|name| builtin::tokenizer(name).unwrap().unwrap());
+    let scratches = [(); 3].map(|()| RefCell::new(Scratch::default()));
+    let config = ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(text in texts(), lengths in prop::collection::vec(0..70_usize, 1..40), n_times in 1..20_usize)| {
+        let mut pieces = Vec::new();
+        let mut rest = &text[..];
+        for length in lengths.into_iter().chain([usize::MAX]) {
+            let (piece, after) = rest.split_at(length.min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+        }
+        let pieces = pieces.repeat(n_times);
+        for (tokenizer, scratch) in tokenizers.iter().zip(&scratches) {
+            let (mut ids, mut ends) = (Vec::new(), Vec::new());
+            for piece in &pieces {
+                tokenizer.encode(&mut scratch.borrow_mut(), piece, Allowed::None, &mut ids).unwrap();
+                ends.push(ids.len());
+            }
+            for tier in Tier::available() {
+                Tier::force(Some(tier));
+                for pool in [&pool, &ScratchPool::default()] {
+                    let batch = tokenizer.encode_batch(pool, &pieces, Allowed::None, NonZero::new(1 + n_times % 3)).unwrap();
+                    prop_assert_eq!(&batch.ids, &ids, "{:?}", tier);
+                    prop_assert_eq!(&batch.ends, &ends);
+                }
+            }
+        }
+    });
+}

@@ -1,6 +1,8 @@
 //! Pretokens that are looked for together, so that the loads of one do not wait for those of another: first the keys of
 //! all are made and their lines of the cache asked for, then all are looked up.
 
+use std::ops::Range;
+
 use super::cache::Cache;
 use super::cuts::Cuts;
 use super::key::{Key, Pretoken, SEGMENT, short_key};
@@ -55,6 +57,11 @@ impl Batch {
     /// Where the last one ends.
     pub(super) fn end(&self) -> usize {
         self.ends.get(self.n.wrapping_sub(1)).copied().unwrap_or(self.start)
+    }
+
+    /// How many of them end at `end` or before.
+    pub(super) fn n_up_to(&self, end: usize) -> usize {
+        self.ends.get(..self.n).unwrap_or_default().partition_point(|&other| other <= end)
     }
 
     /// The pretoken or segment number `index`, if there are so many.
@@ -136,11 +143,11 @@ impl Batch {
         rest.len() - n_left
     }
 
-    /// The ids of what is known at once, from number `next` on.
+    /// The ids of what is known at once, of some in a row.
     #[inline(always)]
-    pub(super) fn hits<'a>(&'a self, cache: &'a Cache, next: usize) -> Hits<'a> {
-        let probes = self.probes.get(..self.n).unwrap_or_default();
-        Hits { probes, lone_bits: self.lone, lines: cache.short.lines(), lone: &cache.lone, next }
+    pub(super) fn hits<'a>(&'a self, cache: &'a Cache, range: Range<usize>) -> Hits<'a> {
+        let probes = self.probes.get(..range.end).unwrap_or_default();
+        Hits { probes, lone_bits: self.lone, lines: cache.short.lines(), lone: &cache.lone, next: range.start }
     }
 
     /// What the line of the one number `index` says of it, whatever the number of its ids.

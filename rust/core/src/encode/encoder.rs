@@ -119,6 +119,38 @@ impl Encoder {
         Ok(())
     }
 
+    /// [`encode`](Self::encode) for many short texts; returns where the ids of each end in `out`.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode); some of the texts may have ids by then.
+    ///
+    /// # Complexity
+    ///
+    /// As [`encode`](Self::encode), for n bytes in all.
+    pub(crate) fn encode_texts(
+        &self,
+        vocabulary: &Vocabulary,
+        pretokenizer: &Pretokenizer,
+        scratch: &mut Scratch,
+        mut texts: &[&[u8]],
+        interrupt: &Interrupt<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<Vec<usize>> {
+        scratch.claim(self.serial);
+        let mut ends = Vec::with_capacity(texts.len());
+        let mut joined = std::mem::take(&mut scratch.joined);
+        while !texts.is_empty() {
+            texts = joined.fill(texts);
+            let sink = Ids::new(out, scratch.waiting.take());
+            let mut run = Run::new(self, vocabulary, scratch, &joined.text, interrupt, sink);
+            run.encode_texts(pretokenizer, &joined.text_ends, &mut ends)?;
+            scratch.waiting = Some(run.into_sink().into_waiting());
+        }
+        scratch.joined = joined;
+        Ok(ends)
+    }
+
     /// How many ids `text` has; where there are more than `limit`, some number that is more.
     ///
     /// # Errors

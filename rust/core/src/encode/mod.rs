@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod cuts;
 mod encoder;
+mod joined;
 mod key;
 mod lone;
 mod long;
@@ -25,4 +26,5 @@ mod tests;
 
 pub(crate) use cuts::Joints;
 pub use encoder::Encoder;
+pub(crate) use joined::is_short;
 pub use scratch::{PooledScratch, Scratch, ScratchPool};

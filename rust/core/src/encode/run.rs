@@ -1,6 +1,6 @@
 //! Pretokens to ids: a batch at a time from the cache, what is not there by whole-token look-up and merging.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::batch::Batch;
 use super::encoder::Encoder;
@@ -27,6 +27,10 @@ pub(super) struct Run<'a, S> {
     text: &'a [u8],
     interrupt: &'a Interrupt<'a>,
     sink: S,
+    /// Where the texts end that `text` is made of and that are still to be encoded, if it is made of several.
+    text_ends: &'a [usize],
+    /// How many ids there were at the end of each that is encoded.
+    id_ends: Vec<usize>,
     n_steps: usize,
 }
 
@@ -39,11 +43,32 @@ impl<'a, S: Sink> Run<'a, S> {
         interrupt: &'a Interrupt<'a>,
         sink: S,
     ) -> Self {
-        Self { encoder, vocabulary, scratch, text, interrupt, sink, n_steps: 0 }
+        Self { encoder, vocabulary, scratch, text, interrupt, sink, text_ends: &[], id_ends: Vec::new(), n_steps: 0 }
     }
 
     pub(super) fn into_sink(self) -> S {
         self.sink
+    }
+
+    /// Encodes the text as several, which end at `text_ends`, and appends to `id_ends` where the ids of each end.
+    pub(super) fn encode_texts(
+        &mut self,
+        pretokenizer: &Pretokenizer,
+        text_ends: &'a [usize],
+        id_ends: &mut Vec<usize>,
+    ) -> Result<()> {
+        self.text_ends = text_ends;
+        std::mem::swap(&mut self.id_ends, id_ends);
+        let flow =
+            pretokenizer.ends_of_texts(self.text, text_ends, |start, ends| match self.encode_ends(start, ends) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            });
+        // What follows the last pretoken are empty texts.
+        let n_ids = self.sink.n_ids();
+        self.id_ends.extend(self.text_ends.iter().map(|_| n_ids));
+        std::mem::swap(&mut self.id_ends, id_ends);
+        flow.break_value().map_or(Ok(()), Err)
     }
 
     /// Asks now and then whether to stop.
@@ -139,12 +164,32 @@ impl<'a, S: Sink> Run<'a, S> {
     #[inline]
     fn encode_batch(&mut self, batch: &mut Batch) -> Result<()> {
         let mut next = 0;
-        loop {
-            let mut hits = batch.hits(&self.scratch.cache, next);
+        while let [text_end, rest @ ..] = self.text_ends
+            && *text_end <= batch.end()
+        {
+            let stop = batch.n_up_to(*text_end);
+            self.encode_some(batch, next..stop)?;
+            self.id_ends.push(self.sink.n_ids());
+            (self.text_ends, next) = (rest, stop);
+        }
+        let n = batch.n();
+        self.encode_some(batch, next..n)?;
+        batch.begin(batch.end());
+        self.sink.finish()?;
+        self.step(n)
+    }
+
+    /// Encodes some of a batch.
+    #[inline]
+    fn encode_some(&mut self, batch: &Batch, range: Range<usize>) -> Result<()> {
+        let mut next = range.start;
+        while next < range.end {
+            let mut hits = batch.hits(&self.scratch.cache, next..range.end);
             self.sink.take_hits(&mut hits);
             let index = hits.next;
             count(index - next);
-            let Some(pretoken) = batch.get(self.text, index) else { break };
+            next = index + 1;
+            let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
             let is_taken = match batch.at_home(&self.scratch.cache, index) {
                 Some(packed) => self.scratch.cache.take_many(packed, &mut self.sink)?,
                 None => false,
@@ -152,12 +197,8 @@ impl<'a, S: Sink> Run<'a, S> {
             if !is_taken {
                 self.encode_other(pretoken, batch.lone(index))?;
             }
-            next = index + 1;
         }
-        let n = batch.n();
-        batch.begin(batch.end());
-        self.sink.finish()?;
-        self.step(n)
+        Ok(())
     }
 
     /// Encodes what is not at home in the cache of short pretokens, or has many ids.

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::batch::Batch;
 use super::cache::Cache;
+use super::joined::Joined;
 use super::long;
 use super::sink::Waiting;
 
@@ -17,6 +18,7 @@ pub struct Scratch {
     pub(super) long: long::Workspace,
     pub(super) batch: Option<Box<Batch>>,
     pub(super) waiting: Option<Box<Waiting>>,
+    pub(super) joined: Joined,
     /// The ids of one pretoken that was not in the cache.
     pub(super) fresh: Vec<u32>,
     /// The ids of one segment that was not in the cache.

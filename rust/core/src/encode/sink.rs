@@ -30,6 +30,9 @@ pub(super) trait Sink {
     /// Takes any number of ids.
     fn take(&mut self, ids: &[u32]) -> Result<()>;
 
+    /// How many ids there are by now.
+    fn n_ids(&self) -> usize;
+
     /// Ends a batch.
     fn finish(&mut self) -> Result<()>;
 }
@@ -98,6 +101,10 @@ impl Sink for Ids<'_> {
         append(self.out, ids)
     }
 
+    fn n_ids(&self) -> usize {
+        self.out.len() + self.n
+    }
+
     #[inline]
     fn finish(&mut self) -> Result<()> {
         let n = std::mem::take(&mut self.n);
@@ -142,6 +149,10 @@ impl Sink for Collect {
         append(&mut self.ids, ids)
     }
 
+    fn n_ids(&self) -> usize {
+        self.ids.len()
+    }
+
     fn finish(&mut self) -> Result<()> {
         Ok(())
     }
@@ -184,6 +195,10 @@ impl Sink for Count {
     fn take(&mut self, ids: &[u32]) -> Result<()> {
         self.n_ids += ids.len();
         Ok(())
+    }
+
+    fn n_ids(&self) -> usize {
+        self.n_ids
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -32,7 +32,8 @@ pub(super) const BATCH: usize = 256;
 /// After a pretoken that took the scalar scanner, this many bytes take it too: its reason is seldom alone.
 const SCALAR_BYTES: usize = 32;
 
-/// Calls `visit` with runs of consecutive pretokens of `text`, in order: where the first starts, and where each ends.
+/// Calls `visit` with runs of consecutive pretokens of `text`, in order: where the first starts, and where each ends. It is
+/// made of one text or several, which end at `text_ends`; none sees another.
 ///
 /// # Complexity
 ///
@@ -43,43 +44,47 @@ pub(super) fn split<B>(
     classify_high: impl Fn(&Block) -> HighBytes,
     rules: Rules,
     text: &str,
+    text_ends: &[usize],
     mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let scanner = Scanner::new(rules, text);
     let mut ends = [0; BATCH + N_BYTES];
     let (mut first, mut n, mut start) = (0, 0, 0);
-    while start < text.len() {
-        count(N_BYTES);
-        let rest = text.as_bytes().get(start..).unwrap_or_default();
-        let mut padded = [0; N_LOADED];
-        let block = rest.first_chunk().unwrap_or_else(|| {
-            padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
-            &padded
-        });
-        let mut lasts = last_bytes(rules, block, &classify(block), &classify_high, rest.len());
-        if lasts == 0 {
-            let until = text.len().min(start + SCALAR_BYTES);
-            while start < until {
-                start = scanner.end(start);
-                ends[n] = start;
-                n += 1;
-            }
-        } else {
-            let slots = &mut ends[n..n + N_BYTES];
-            let n_ends = widen(lasts.count_ones());
-            // Eight at a time, some of them in vain: how many there are would be a guess of the processor's.
-            for eight in slots.chunks_exact_mut(8).take(n_ends.div_ceil(8)) {
-                for slot in eight {
-                    *slot = start + widen(lasts.trailing_zeros()) + 1;
-                    lasts &= lasts.wrapping_sub(1);
+    for &text_end in text_ends {
+        let text = text.get(..text_end).unwrap_or_default();
+        let scanner = Scanner::new(rules, text);
+        while start < text.len() {
+            count(N_BYTES);
+            let rest = text.as_bytes().get(start..).unwrap_or_default();
+            let mut padded = [0; N_LOADED];
+            let block = rest.first_chunk().unwrap_or_else(|| {
+                padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
+                &padded
+            });
+            let mut lasts = last_bytes(rules, block, &classify(block), &classify_high, rest.len());
+            if lasts == 0 {
+                let until = text.len().min(start + SCALAR_BYTES);
+                while start < until {
+                    start = scanner.end(start);
+                    ends[n] = start;
+                    n += 1;
                 }
+            } else {
+                let slots = &mut ends[n..n + N_BYTES];
+                let n_ends = widen(lasts.count_ones());
+                // Eight at a time, some of them in vain: how many there are would be a guess of the processor's.
+                for eight in slots.chunks_exact_mut(8).take(n_ends.div_ceil(8)) {
+                    for slot in eight {
+                        *slot = start + widen(lasts.trailing_zeros()) + 1;
+                        lasts &= lasts.wrapping_sub(1);
+                    }
+                }
+                n += n_ends;
+                start = ends[n - 1];
             }
-            n += n_ends;
-            start = ends[n - 1];
-        }
-        if n >= BATCH {
-            visit(first, &ends[..n])?;
-            (first, n) = (start, 0);
+            if n >= BATCH {
+                visit(first, &ends[..n])?;
+                (first, n) = (start, 0);
+            }
         }
     }
     if n > 0 { visit(first, &ends[..n]) } else { ControlFlow::Continue(()) }
@@ -423,7 +428,7 @@ mod tests {
 
     fn ends_of(tier: Tier, rules: Rules, text: &str) -> Vec<usize> {
         let mut all = Vec::new();
-        let _ = simd::split_with(tier, rules, text, |start, ends| {
+        let _ = simd::split_with(tier, rules, text, &[text.len()], |start, ends| {
             assert_eq!(start, all.last().copied().unwrap_or(0));
             all.extend_from_slice(ends);
             ControlFlow::<()>::Continue(())

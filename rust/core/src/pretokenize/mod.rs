@@ -198,10 +198,36 @@ impl Pretokenizer {
         ControlFlow::Continue(())
     }
 
+    /// [`ends`](Self::ends) of a text that is made of several, which end at `text_ends`: each is split as if alone.
+    pub(crate) fn ends_of_texts<B>(
+        &self,
+        joined: &[u8],
+        text_ends: &[usize],
+        mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if let [Stage::Rules(preset)] = self.0.stages.as_slice()
+            && let Ok(joined) = simdutf8::basic::from_utf8(joined)
+            && text_ends.iter().all(|&end| joined.is_char_boundary(end))
+        {
+            return simd::split(preset.rules, joined, text_ends, visit);
+        }
+        let mut at = 0;
+        let mut moved = Vec::new();
+        for &text_end in text_ends {
+            self.ends(joined.get(at..text_end).unwrap_or_default(), |start, ends| {
+                moved.clear();
+                moved.extend(ends.iter().map(|end| at + end));
+                visit(at + start, &moved)
+            })?;
+            at = text_end;
+        }
+        ControlFlow::Continue(())
+    }
+
     #[inline]
     fn ends_of_text<B>(&self, text: &str, mut visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
         if let [Stage::Rules(preset)] = self.0.stages.as_slice() {
-            return simd::split(preset.rules, text, visit);
+            return simd::split(preset.rules, text, &[text.len()], visit);
         }
         if text.is_empty() {
             return ControlFlow::Continue(());

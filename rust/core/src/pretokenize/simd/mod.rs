@@ -92,9 +92,10 @@ impl Tier {
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
+    text_ends: &[usize],
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    split_with(Tier::current(), rules, text, visit)
+    split_with(Tier::current(), rules, text, text_ends, visit)
 }
 
 /// [`split`] with a tier that is available.
@@ -103,12 +104,13 @@ pub(super) fn split_with<B>(
     tier: Tier,
     rules: Rules,
     text: &str,
+    text_ends: &[usize],
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     match tier {
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => x86::split(rules, text, visit),
-        _ => blocks::split(portable::classify, portable::classify_high, rules, text, visit),
+        Tier::Avx2 => x86::split(rules, text, text_ends, visit),
+        _ => blocks::split(portable::classify, portable::classify_high, rules, text, text_ends, visit),
     }
 }
 

@@ -31,18 +31,24 @@ pub(super) fn is_available() -> bool {
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
+    text_ends: &[usize],
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     if !is_available() {
-        return blocks::split(super::portable::classify, super::portable::classify_high, rules, text, visit);
+        return blocks::split(super::portable::classify, super::portable::classify_high, rules, text, text_ends, visit);
     }
     // SAFETY: the processor has been seen to have all the features that the function is compiled for.
-    unsafe { split_avx2(rules, text, visit) }
+    unsafe { split_avx2(rules, text, text_ends, visit) }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn split_avx2<B>(rules: Rules, text: &str, visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>) -> ControlFlow<B> {
-    blocks::split(|block| classify(block), |block| classify_high(block), rules, text, visit)
+fn split_avx2<B>(
+    rules: Rules,
+    text: &str,
+    text_ends: &[usize],
+    visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    blocks::split(|block| classify(block), |block| classify_high(block), rules, text, text_ends, visit)
 }
 
 /// The masks of a block.
