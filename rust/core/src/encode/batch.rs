@@ -1,35 +1,32 @@
 //! Pretokens that are looked for together, so that the loads of one do not wait for those of another: first the keys of
 //! all are made and their lines of the cache asked for, then all are looked up.
 
-use std::ops::Range;
-
 use super::cache::Cache;
 use super::cuts::Cuts;
 use super::key::{Key, Pretoken, SEGMENT, short_key};
-use super::lone::Lone;
-use super::sink::BATCH;
-use super::table::{Line, Packed, Table, n_packed};
-use crate::ids::{widen, widen_u64};
+use super::sink::{BATCH, Sink};
+use super::table::Table;
+use crate::error::Result;
 
 /// Consecutive pretokens, or segments of them.
 #[derive(Debug)]
 pub(super) struct Batch {
     start: usize,
     ends: [usize; BATCH],
-    probes: [Probe; BATCH],
+    pub(super) probes: [Probe; BATCH],
     n: usize,
     /// One bit for each that is not its whole pretoken.
     parts: u64,
     /// One bit for each that is a lone character.
-    lone: u64,
+    pub(super) lone: u64,
 }
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Probe {
-    key: Key<2>,
+pub(super) struct Probe {
+    pub(super) key: Key<2>,
     /// What chooses the line of the key; or a lone character.
-    place: u32,
+    pub(super) place: u32,
 }
 
 impl Default for Batch {
@@ -143,51 +140,16 @@ impl Batch {
         rest.len() - n_left
     }
 
-    /// The ids of what is known at once, of some in a row.
-    #[inline(always)]
-    pub(super) fn hits<'a>(&'a self, cache: &'a Cache, range: Range<usize>) -> Hits<'a> {
-        let probes = self.probes.get(..range.end).unwrap_or_default();
-        Hits { probes, lone_bits: self.lone, lines: cache.short.lines(), lone: &cache.lone, next: range.start }
-    }
-
-    /// What the line of the one number `index` says of it, whatever the number of its ids.
-    pub(super) fn at_home<'c>(&self, cache: &'c Cache, index: usize) -> Option<&'c Packed<4>> {
-        let probe = self.probes.get(index)?;
-        if self.lone >> index & 1 == 1 { None } else { cache.short.at_home(probe.place, &probe.key) }
+    /// Gives the ids of the one number `index` to `sink`, if its own line or the ring has them.
+    pub(super) fn take_at_home(&self, cache: &Cache, index: usize, sink: &mut impl Sink) -> Result<bool> {
+        match self.probes.get(index) {
+            Some(probe) if self.lone >> index & 1 == 0 => cache.take_at_home(probe.place, &probe.key, sink),
+            _ => Ok(false),
+        }
     }
 }
 
 /// The lowest `n` bits.
 fn low(n: usize) -> u64 {
     if n < BATCH { (1 << n) - 1 } else { !0 }
-}
-
-/// The ids of a batch one after the other, until one is not at home in its line or has too many ids for it.
-pub(super) struct Hits<'a> {
-    probes: &'a [Probe],
-    lone_bits: u64,
-    lines: &'a [Line<2, 4>],
-    lone: &'a Lone,
-    pub(super) next: usize,
-}
-
-impl<'a> Iterator for Hits<'a> {
-    type Item = &'a Packed<4>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<&'a Packed<4>> {
-        let probe = self.probes.get(self.next)?;
-        if self.lone_bits >> self.next & 1 == 1 {
-            let packed = self.lone.get(u16::try_from(probe.place).ok()?).filter(|packed| packed[3] != 0)?;
-            self.next += 1;
-            return Some(packed);
-        }
-        let line = self.lines.get(widen(probe.place) & self.lines.len().wrapping_sub(1))?;
-        let (packed, differences) = line.nearest(&probe.key);
-        if differences | widen_u64(n_packed(packed) / 8) != 0 {
-            return None;
-        }
-        self.next += 1;
-        Some(packed)
-    }
 }

@@ -4,11 +4,11 @@
 
 use hashbrown::HashMap;
 
-use super::key::{MAX_MEDIUM, MAX_SHORT, Pretoken};
+use super::key::{Key, MAX_MEDIUM, MAX_SHORT, Pretoken};
 use super::lone::Lone;
 use super::ring::Ring;
 use super::sink::Sink;
-use super::table::{Packed, Table, n_packed};
+use super::table::Table;
 use crate::counters::count;
 use crate::error::Result;
 
@@ -42,10 +42,10 @@ impl Cache {
     /// What the long pretokens and their ids may take; then they are all forgotten.
     const MAX_LONG_BYTES: usize = 1 << 20;
 
-    /// Gives ids that lie in the ring to `sink`, if they are still there.
+    /// Gives the ids of a short pretoken to `sink`, if its own line has it.
     #[inline]
-    pub(super) fn take_many(&self, packed: &Packed<4>, sink: &mut impl Sink) -> Result<bool> {
-        if n_packed(packed) > 4 { self.ring.take(packed, sink) } else { Ok(false) }
+    pub(super) fn take_at_home(&self, place: u32, key: &Key<2>, sink: &mut impl Sink) -> Result<bool> {
+        self.short.take_at_home(place, key, &self.ring, sink)
     }
 
     /// Gives the ids of a pretoken to `sink`, if it was seen lately.

@@ -17,11 +17,14 @@ pub(super) const MAX_MEDIUM: usize = 31;
 /// The bit of the last word of a key that tells a segment from a whole pretoken.
 pub(super) const SEGMENT: u64 = 1 << 63;
 
+/// The bit of the last word of a key that tells a slot that says where the ids lie from one that has them.
+pub(super) const MANY: u64 = 1 << 62;
+
 /// A word of the key of an empty slot: that of the empty pretoken, which has no ids either.
 pub(super) const EMPTY: u64 = 0;
 
 /// The last word of the key that stands for all pretokens that are too long. No slot has it.
-const TOO_LONG: u64 = 0x7F << 56;
+const TOO_LONG: u64 = 0x3F << 56;
 
 /// By length: what to keep of 16 bytes, and the length as the last of them. Of more than 15 bytes nothing is kept.
 static SHORT_PARTS: [[u64; 4]; 17] = {

@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod cuts;
 mod encoder;
+mod hits;
 mod joined;
 mod key;
 mod lone;

@@ -2,18 +2,18 @@
 //!
 //! # Safety
 //!
-//! The hint is given for a reference, which is always valid to read; it changes nothing but time.
+//! The hint may be given for any address: it faults on none, and changes nothing but time.
 
 #![allow(unsafe_code)]
 
-/// Starts to bring the cache line at the start of `place` near, without waiting for it.
+/// Starts to bring the cache line at `place` near, without waiting for it.
 #[inline(always)]
-pub(super) fn prefetch<T>(place: &T) {
+pub(super) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 processor has SSE, which the instruction is a part of, and a prefetch faults on no address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast());
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;

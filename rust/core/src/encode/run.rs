@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::batch::Batch;
 use super::encoder::Encoder;
+use super::hits;
 use super::key::{MAX_MEDIUM, Pretoken};
 use super::scratch::Scratch;
 use super::sink::{BATCH, Collect, Sink};
@@ -184,17 +185,11 @@ impl<'a, S: Sink> Run<'a, S> {
     fn encode_some(&mut self, batch: &Batch, range: Range<usize>) -> Result<()> {
         let mut next = range.start;
         while next < range.end {
-            let mut hits = batch.hits(&self.scratch.cache, next..range.end);
-            self.sink.take_hits(&mut hits);
-            let index = hits.next;
+            let index = hits::take(batch, &self.scratch.cache, next..range.end, &mut self.sink);
             count(index - next);
             next = index + 1;
             let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
-            let is_taken = match batch.at_home(&self.scratch.cache, index) {
-                Some(packed) => self.scratch.cache.take_many(packed, &mut self.sink)?,
-                None => false,
-            };
-            if !is_taken {
+            if !batch.take_at_home(&self.scratch.cache, index, &mut self.sink)? {
                 self.encode_other(pretoken, batch.lone(index))?;
             }
         }

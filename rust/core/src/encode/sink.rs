@@ -71,7 +71,7 @@ impl<'o> Ids<'o> {
 }
 
 impl Sink for Ids<'_> {
-    #[inline(never)]
+    #[inline(always)]
     fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
         let ids = &mut self.waiting.ids;
         let mut n = self.n;
@@ -178,7 +178,7 @@ impl Count {
 }
 
 impl Sink for Count {
-    #[inline(never)]
+    #[inline(always)]
     fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
         self.n_ids += hits.map(n_packed).sum::<usize>();
     }

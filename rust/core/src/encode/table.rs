@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::key::{EMPTY, Key};
+use super::key::{EMPTY, Key, MANY};
 use super::ring::Ring;
 use super::sink::Sink;
 use crate::counters::count;
@@ -10,16 +10,13 @@ use crate::error::Result;
 use crate::ids::{fold_multiply, halves, narrow, widen};
 
 /// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
-/// where that is [`MANY`], where in the ring they start, in two halves, and how many there are.
+/// where its key has [`MANY`], where in the ring they start, in two halves, and how many there are.
 pub(super) type Packed<const N: usize> = [u32; N];
-
-/// Stands for a number of ids that do not fit a slot.
-const MANY: u32 = 0xFF;
 
 /// What of the last place is an id.
 pub(super) const ID_BITS: u32 = 0x00FF_FFFF;
 
-/// How many ids are packed, or more than `N` where they lie in the ring.
+/// How many ids are packed.
 #[inline(always)]
 pub(super) fn n_packed<const N: usize>(packed: &Packed<N>) -> usize {
     widen(packed[N - 1] >> 24)
@@ -52,20 +49,24 @@ pub(super) struct Line<const W: usize, const N: usize> {
 impl<const W: usize, const N: usize> Line<W, N> {
     const EMPTY: Self = Self { keys: [[EMPTY; W]; 2], packed: [[0; N]; 2] };
 
-    /// What is known of a pretoken if the key that is here differs from its own in no bit; and in which it does.
+    /// The slots, keys and what is known of them.
     #[inline(always)]
-    pub(super) fn nearest(&self, key: &Key<W>) -> (&Packed<N>, u64) {
-        let [first, second] = [differences(&self.keys[0], key), differences(&self.keys[1], key)];
-        // No branch: which of the two it is would be a guess of the processor's.
-        let way = usize::from(second == 0);
-        (&self.packed[way], if second == 0 { 0 } else { first })
+    pub(super) fn slots(&self) -> (&[Key<W>; 2], &[Packed<N>; 2]) {
+        (&self.keys, &self.packed)
+    }
+
+    /// Which slot a pretoken has, whether its ids fit there or not.
+    #[inline(always)]
+    fn way(&self, key: &Key<W>) -> Option<usize> {
+        self.keys.iter().position(|known| without_many(*known) == *key)
     }
 }
 
-/// The bits in which keys differ, or so: none where they are equal.
+/// The key of a pretoken, whether or not its ids fit the slot that has it.
 #[inline(always)]
-fn differences<const W: usize>(one: &Key<W>, other: &Key<W>) -> u64 {
-    one.iter().zip(other).fold(0, |differences, (one, other)| differences | (one ^ other))
+fn without_many<const W: usize>(mut known: Key<W>) -> Key<W> {
+    known[W - 1] &= !MANY;
+    known
 }
 
 /// Pretokens by keys of `W` words, each in the line that its hash says or in that line's neighbour.
@@ -101,8 +102,8 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
     /// What asks for the lines of keys.
     #[inline(always)]
-    pub(super) fn asker(&self) -> Asker<'_, W, N> {
-        Asker { lines: &self.lines, seeds: self.seeds }
+    pub(super) fn asker(&self) -> Asker<W, N> {
+        Asker { lines: self.lines.as_ptr(), index: self.lines.len().wrapping_sub(1), seeds: self.seeds }
     }
 
     /// All lines, for what [`Asker::ask`] returned: the lower part of it is the number of a line.
@@ -111,58 +112,65 @@ impl<const W: usize, const N: usize> Table<W, N> {
         &self.lines
     }
 
-    /// What is known of a pretoken, if its own line has it.
-    #[inline(always)]
-    pub(super) fn at_home(&self, place: u32, key: &Key<W>) -> Option<&Packed<N>> {
-        let (packed, differences) = self.lines.get(self.index(place))?.nearest(key);
-        (differences == 0).then_some(packed)
+    /// Gives the ids of a pretoken to `sink`, if its own line has it.
+    #[inline]
+    pub(super) fn take_at_home(&self, place: u32, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
+        let Some(line) = self.lines.get(self.index(place)) else { return Ok(false) };
+        let Some(way) = line.way(key) else { return Ok(false) };
+        let packed = &line.packed[way];
+        if line.keys[way][W - 1] & MANY != 0 {
+            return ring.take(packed, sink);
+        }
+        let n = n_packed(packed);
+        if n == 0 {
+            return Ok(false);
+        }
+        let mut ids = *packed;
+        ids[N - 1] &= ID_BITS;
+        if let Some(places) = sink.room().first_chunk_mut() {
+            *places = ids;
+        }
+        sink.took(n).map(|()| true)
     }
 
-    /// What is known of a pretoken, if the neighbour of its own line has it; then it moves home.
+    /// Moves what is known of a pretoken home, if the neighbour of its own line has it.
     #[inline]
-    fn next_door(&mut self, hash: u64, key: &Key<W>) -> Option<Packed<N>> {
+    fn bring_home(&mut self, hash: u64, key: &Key<W>) -> Option<()> {
         let index = self.index(low_half(hash));
-        let way = self.lines.get(index ^ 1)?.keys.iter().position(|known| known == key)?;
+        let way = self.lines.get(index ^ 1)?.way(key)?;
         let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
         // Which of the two at home gives way is as good as chance.
         let other = usize::from(hash >> 63 == 1);
         std::mem::swap(&mut home.keys[other], &mut neighbour.keys[way]);
         std::mem::swap(&mut home.packed[other], &mut neighbour.packed[way]);
-        Some(home.packed[other])
+        Some(())
     }
 
     /// Gives the ids of a pretoken to `sink`, if it is known.
     pub(super) fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
         let hash = self.hash(key);
-        let Some(packed) = self.at_home(low_half(hash), key).copied().or_else(|| self.next_door(hash, key)) else {
-            return Ok(false);
-        };
-        match n_packed(&packed) {
-            0 => Ok(false),
-            n if n <= N => {
-                let mut ids = packed;
-                ids[N - 1] &= ID_BITS;
-                if let Some(places) = sink.room().first_chunk_mut() {
-                    *places = ids;
-                }
-                sink.took(n).map(|()| true)
-            }
-            _ => ring.take(&packed, sink),
+        if self.take_at_home(low_half(hash), key, ring, sink)? {
+            return Ok(true);
+        }
+        match self.bring_home(hash, key) {
+            Some(()) => self.take_at_home(low_half(hash), key, ring, sink),
+            None => Ok(false),
         }
     }
 
     /// Remembers the ids of a pretoken.
-    pub(super) fn insert_ids(&mut self, key: Key<W>, ids: &[u32], ring: &mut Ring) {
+    pub(super) fn insert_ids(&mut self, mut key: Key<W>, ids: &[u32], ring: &mut Ring) {
         let Some(n_ids) = narrow(ids.len()).filter(|_| key != [EMPTY; W]) else { return };
+        let hash = self.hash(&key);
         let mut packed = [0; N];
         if ids.len() <= N {
             packed[..ids.len()].copy_from_slice(ids);
             packed[N - 1] |= n_ids << 24;
         } else {
             let [low, high] = halves(ring.push(ids));
-            (packed[0], packed[1], packed[2], packed[N - 1]) = (low, high, n_ids, MANY << 24);
+            (packed[0], packed[1], packed[2]) = (low, high, n_ids);
+            key[W - 1] |= MANY;
         }
-        let hash = self.hash(&key);
         if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
             self.grow();
         }
@@ -173,11 +181,8 @@ impl<const W: usize, const N: usize> Table<W, N> {
     fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<N>) {
         let index = self.index(low_half(hash));
         let free = [index, index ^ 1].into_iter().find_map(|index| {
-            let keys = &self.lines.get(index)?.keys;
-            let way = keys
-                .iter()
-                .position(|known| *known == key)
-                .or_else(|| keys.iter().position(|known| *known == [EMPTY; W]))?;
+            let line = self.lines.get(index)?;
+            let way = line.way(&without_many(key)).or_else(|| line.way(&[EMPTY; W]))?;
             Some((index, way))
         });
         self.n_written += 1;
@@ -197,7 +202,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
         for line in lines {
             for (key, packed) in line.keys.into_iter().zip(line.packed) {
                 if key != [EMPTY; W] {
-                    self.insert(self.hash(&key), key, packed);
+                    self.insert(self.hash(&without_many(key)), key, packed);
                 }
             }
         }
@@ -206,19 +211,19 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
 /// What asks for the lines of keys: copies of what it takes, which a loop can keep at hand.
 #[derive(Clone, Copy)]
-pub(super) struct Asker<'t, const W: usize, const N: usize> {
-    lines: &'t [Line<W, N>],
+pub(super) struct Asker<const W: usize, const N: usize> {
+    lines: *const Line<W, N>,
+    /// The bits of a place that choose one of the lines.
+    index: usize,
     seeds: [u64; 2],
 }
 
-impl<const W: usize, const N: usize> Asker<'_, W, N> {
+impl<const W: usize, const N: usize> Asker<W, N> {
     /// Starts to load the line of a key, and returns what chooses it.
     #[inline(always)]
     pub(super) fn ask(&self, key: &Key<W>) -> u32 {
         let place = low_half(hash(self.seeds, key));
-        if let Some(line) = self.lines.get(widen(place) & self.lines.len().wrapping_sub(1)) {
-            super::prefetch::prefetch(line);
-        }
+        super::prefetch::prefetch(self.lines.wrapping_add(widen(place) & self.index));
         place
     }
 }

@@ -81,7 +81,8 @@ impl Tier {
     }
 
     /// The tier to use now.
-    fn current() -> Self {
+    #[inline]
+    pub(crate) fn current() -> Self {
         let wanted = if FORCED.load(Ordering::Relaxed) == 1 { Self::Portable } else { Self::Avx2 };
         if wanted.is_available() { wanted } else { Self::Portable }
     }

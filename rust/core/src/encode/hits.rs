@@ -1,0 +1,154 @@
+//! The look-up of a batch: what its lines of the cache say at once.
+//!
+//! # Safety
+//!
+//! The one unsafe act here is to call a function that is compiled for AVX2, which is sound where the processor has it:
+//! [`Tier::current`] asks. Nothing is read or written through pointers.
+
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use super::batch::{Batch, Probe};
+use super::cache::Cache;
+use super::key::Key;
+use super::lone::Lone;
+use super::sink::Sink;
+use super::table::{Line, Packed};
+use crate::ids::widen;
+use crate::pretokenize::Tier;
+
+/// Gives the ids of some of a batch to `sink` one after the other, until one is not at home in its line, or has too many ids
+/// for it. Returns which one, or the end of the range.
+#[inline]
+pub(super) fn take(batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
+    let probes = batch.probes.get(..range.end).unwrap_or_default();
+    let lines = cache.short.lines();
+    let hits = Hits { probes, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
+    match Tier::current() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the tier is available.
+        Tier::Avx2 => unsafe { take_avx2(hits, sink) },
+        _ => take_portable(hits, sink),
+    }
+}
+
+#[inline(never)]
+fn take_portable(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
+    hits.take(way, sink)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn take_avx2(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
+    hits.take(|keys, key| way_avx2(keys, key), sink)
+}
+
+/// What is looked for, from number `next` on, and where.
+#[derive(Clone, Copy)]
+struct Hits<'a> {
+    probes: &'a [Probe],
+    lines: &'a [Line<2, 4>],
+    /// One bit for each that is a lone character.
+    lone_bits: u64,
+    lone: &'a Lone,
+    next: usize,
+}
+
+impl<'a> Hits<'a> {
+    #[inline(always)]
+    fn take(mut self, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+        if self.lone_bits == 0 {
+            sink.take_hits(std::iter::from_fn(|| {
+                let packed = short(self.lines, self.probes.get(self.next)?, &way)?;
+                self.next += 1;
+                Some(packed)
+            }));
+        } else {
+            sink.take_hits(std::iter::from_fn(|| {
+                let probe = self.probes.get(self.next)?;
+                let packed = match self.lone_bits >> self.next & 1 {
+                    0 => short(self.lines, probe, &way)?,
+                    _ => self.lone.get(u16::try_from(probe.place).ok()?).filter(|packed| packed[3] != 0)?,
+                };
+                self.next += 1;
+                Some(packed)
+            }));
+        }
+        self.next
+    }
+}
+
+/// The ids of a short pretoken, if its line has them.
+#[inline(always)]
+fn short<'a>(
+    lines: &'a [Line<2, 4>],
+    probe: &Probe,
+    way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
+) -> Option<&'a Packed<4>> {
+    let (keys, packed) = lines.get(widen(probe.place) & lines.len().wrapping_sub(1))?.slots();
+    packed.get(way(keys, &probe.key))
+}
+
+/// Which of two keys is the one that is looked for; 2 if none.
+#[inline(always)]
+fn way(keys: &[Key<2>; 2], key: &Key<2>) -> usize {
+    let differences = |known: &Key<2>| (known[0] ^ key[0]) | (known[1] ^ key[1]);
+    // No branch: which of the two it is would be a guess of the processor's.
+    let [first, second] = [differences(&keys[0]) == 0, differences(&keys[1]) == 0];
+    if first { 0 } else { 2 - usize::from(second) }
+}
+
+/// By which of the four words of two keys are those that are looked for: which key is.
+#[cfg(target_arch = "x86_64")]
+static WAYS: [u8; 16] = {
+    let mut ways = [2; 16];
+    let mut equal = 0;
+    while equal < 16 {
+        if equal & 0b11 == 0b11 {
+            ways[equal] = 0;
+        } else if equal >> 2 == 0b11 {
+            ways[equal] = 1;
+        }
+        equal += 1;
+    }
+    ways
+};
+
+/// [`way`], with one comparison of all four words.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn way_avx2(keys: &[Key<2>; 2], key: &Key<2>) -> usize {
+    use std::arch::x86_64::{_mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_movemask_pd, _mm256_setr_epi64x};
+    let [[first, second], [third, last]] = keys.map(|key| key.map(u64::cast_signed));
+    let known = _mm256_setr_epi64x(first, second, third, last);
+    let [low, high] = key.map(u64::cast_signed);
+    let wanted = _mm256_setr_epi64x(low, high, low, high);
+    let equal = _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(known, wanted)));
+    usize::from(WAYS[usize::try_from(equal).unwrap_or(0) & 15])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_being_equal_is_told_alike() {
+        let key = [0x0102_0304_0506_0708, 0x0F00_0000_0000_0001];
+        let others = [key, [key[0], 1], [2, key[1]], [3, 4], [key[1], key[0]]];
+        for first in others {
+            for second in others {
+                let keys = [first, second];
+                let expected = keys.iter().position(|known| *known == key).unwrap_or(2);
+                assert_eq!(way(&keys, &key), expected);
+                #[cfg(target_arch = "x86_64")]
+                if Tier::available().any(|tier| tier == Tier::Avx2) {
+                    // SAFETY: the tier is available.
+                    assert_eq!(unsafe { way_avx2(&keys, &key) }, expected);
+                }
+            }
+        }
+    }
+}
