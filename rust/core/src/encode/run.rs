@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use super::batch::Batch;
 use super::encoder::Encoder;
 use super::hits;
-use super::key::{MAX_MEDIUM, Pretoken};
+use super::key::{MAX_MEDIUM, MAX_SHORT, Pretoken};
 use super::scratch::Scratch;
 use super::sink::{BATCH, Collect, Sink};
 use crate::counters::count;
@@ -212,6 +212,10 @@ impl<'a, S: Sink> Run<'a, S> {
         {
             self.scratch.cache.insert(pretoken, &[id.get()]);
             return self.sink.take(&[id.get()]);
+        }
+        // A word of few letters is merged sooner than it is looked at for cuts, of which it seldom has one.
+        if pretoken.end - pretoken.start <= MAX_SHORT && pretoken.bytes().is_ascii() {
+            return self.merge(pretoken);
         }
         if pretoken.end - pretoken.start > MAX_MEDIUM {
             return self.encode_segments(pretoken).map(drop);
