@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! The one unsafe act here is to call a function that is compiled for AVX2, which is sound where the processor has it:
-//! [`Tier::current`] asks. Nothing is read or written through pointers.
+//! [`Tier::current`], where tiers come from, asks. Nothing is read or written through pointers.
 
 #![allow(unsafe_code)]
 
@@ -21,11 +21,11 @@ use crate::pretokenize::Tier;
 /// Gives the ids of some of a batch to `sink` one after the other, until one is not at home in its line, or has too many ids
 /// for it. Returns which one, or the end of the range.
 #[inline]
-pub(super) fn take(batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
+pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
     let probes = batch.probes.get(..range.end).unwrap_or_default();
     let lines = cache.short.lines();
     let hits = Hits { probes, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
-    match Tier::current() {
+    match tier {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the tier is available.
         Tier::Avx2 => unsafe { take_avx2(hits, sink) },

@@ -11,7 +11,7 @@ use super::sink::{BATCH, Collect, Sink};
 use crate::counters::count;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::pretokenize::Pretokenizer;
+use crate::pretokenize::{Pretokenizer, Tier};
 use crate::vocab::Vocabulary;
 
 /// Whether to stop is asked each time this many bytes have been encoded: a few milliseconds, even of the slowest text.
@@ -28,6 +28,7 @@ pub(super) struct Run<'a, S> {
     text: &'a [u8],
     interrupt: &'a Interrupt<'a>,
     sink: S,
+    tier: Tier,
     /// Where the texts end that `text` is made of and that are still to be encoded, if it is made of several.
     text_ends: &'a [usize],
     /// How many ids there were at the end of each that is encoded.
@@ -44,7 +45,18 @@ impl<'a, S: Sink> Run<'a, S> {
         interrupt: &'a Interrupt<'a>,
         sink: S,
     ) -> Self {
-        Self { encoder, vocabulary, scratch, text, interrupt, sink, text_ends: &[], id_ends: Vec::new(), n_steps: 0 }
+        Self {
+            encoder,
+            vocabulary,
+            scratch,
+            text,
+            interrupt,
+            sink,
+            tier: Tier::current(),
+            text_ends: &[],
+            id_ends: Vec::new(),
+            n_steps: 0,
+        }
     }
 
     pub(super) fn into_sink(self) -> S {
@@ -185,7 +197,7 @@ impl<'a, S: Sink> Run<'a, S> {
     fn encode_some(&mut self, batch: &Batch, range: Range<usize>) -> Result<()> {
         let mut next = range.start;
         while next < range.end {
-            let index = hits::take(batch, &self.scratch.cache, next..range.end, &mut self.sink);
+            let index = hits::take(self.tier, batch, &self.scratch.cache, next..range.end, &mut self.sink);
             count(index - next);
             next = index + 1;
             let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
