@@ -18,6 +18,7 @@ RUST_MAY_USE = {
     "interrupt": {"error"},
     "counters": set(),
     "threads": {"error"},
+    "huge_pages": set(),
     "unicode": set(),
     "pretokenize": {"ids", "error", "counters", "unicode"},
     "pipeline": {"ids", "error", "unicode", "pretokenize"},
@@ -35,6 +36,7 @@ RUST_MAY_USE = {
         "error",
         "interrupt",
         "threads",
+        "huge_pages",
         "definition",
         "pretokenize",
         "vocab",
@@ -165,6 +167,7 @@ UNSAFE = {
     "core/src/pretokenize/simd/x86.rs": 2,
     "core/src/encode/hits.rs": 2,
     "core/src/encode/prefetch.rs": 1,
+    "core/src/huge_pages.rs": 1,
     "py/src/buffer.rs": 2,
 }
 

@@ -21,6 +21,7 @@ mod definition;
 pub mod encode;
 mod error;
 pub mod formats;
+mod huge_pages;
 mod ids;
 mod interrupt;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::encode::parallel::{self, Pieces};
 use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, is_short};
 use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
+use crate::huge_pages;
 use crate::ids::{Symbol, TokenId};
 use crate::interrupt::Interrupt;
 use crate::pipeline::Pipeline;
@@ -49,6 +50,22 @@ pub struct Tokenizer {
     /// The added tokens without the aliases, where there are such.
     own_added: Option<Vec<AddedToken>>,
     canonical_form: OnceLock<Vec<u8>>,
+}
+
+/// Makes room in a list for the ids of `n_left` bytes more, where it may soon be full: for as many to a byte as the `n_done`
+/// before have, but at least a third, and an eighth more.
+///
+/// A list that doubles its length instead is moved time and again, and is half empty in the end. It does so where there is no
+/// room for so many at once, and where they are more.
+fn reserve_for_rest(ids: &mut Vec<u32>, n_done: usize, n_left: usize) {
+    const KIB: usize = 1 << 10;
+    let per_kib = (ids.len() / n_done.div_ceil(KIB).max(1)).max(KIB / 3);
+    let soon = n_left.min(2 * parallel::BLOCK_BYTES);
+    if ids.capacity() - ids.len() < per_kib * soon / KIB {
+        let n_more = per_kib * n_left.div_ceil(KIB);
+        let _ = ids.try_reserve_exact(n_more + n_more / 8);
+        huge_pages::ask_for(ids);
+    }
 }
 
 /// The ids of many documents, one after another.
@@ -350,7 +367,8 @@ impl Tokenizer {
         interrupt: &Interrupt<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> std::result::Result<Batch, (usize, Error)> {
-        let n_threads = n_threads(num_threads, texts.iter().map(|text| text.len()).sum());
+        let n_bytes_of = |texts: &[&[u8]]| texts.iter().map(|text| text.len()).sum::<usize>();
+        let n_threads = n_threads(num_threads, n_bytes_of(texts));
         // A special token or a byte that is missing may lie across a cut, or be named by its place.
         let may_join = self.keeps_text && specials.found().is_none() && self.vocabulary.missing_bytes().is_empty();
         let may_cut = may_join && n_threads > 1 && self.pretokenizer.has_safe_cuts();
@@ -385,18 +403,25 @@ impl Tokenizer {
         let mut batch = Batch::default();
         let no_room = |_| (0, Error::memory("the ids"));
         batch.ends.try_reserve_exact(texts.len()).map_err(no_room)?;
+        let n_bytes = n_bytes_of(texts);
+        let mut n_done = 0;
         if n_threads == 1 {
             let mut scratch = pool.lend();
             for (first, block) in parallel::blocks(texts) {
                 encode(&mut scratch, first, block, &mut batch)?;
+                n_done += n_bytes_of(block);
+                reserve_for_rest(&mut batch.ids, n_done, n_bytes - n_done);
             }
             return Ok(batch);
         }
+        let mut blocks = parallel::blocks(&pieces.pieces).into_iter();
         let append = |part: &mut Batch| {
             let start = batch.ids.len();
             batch.ids.try_reserve(part.ids.len()).map_err(no_room)?;
             batch.ids.append(&mut part.ids);
             batch.ends.extend(part.ends.drain(..).map(|end| start + end));
+            n_done += blocks.next().map_or(0, |(_, block)| n_bytes_of(block));
+            reserve_for_rest(&mut batch.ids, n_done, n_bytes - n_done);
             Ok(())
         };
         parallel::for_blocks(&pieces.pieces, n_threads, || pool.lend(), encode, append)?;

@@ -9,7 +9,7 @@ use std::thread;
 use crate::threads;
 
 /// Documents are handed out in blocks of about this many bytes, so that threads end at about the same time.
-const BLOCK_BYTES: usize = 1 << 18;
+pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 
 /// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads, and gives what it
 /// made of each to `commit`, in order, to be emptied. The first block that either fails on ends it.
