@@ -5,8 +5,7 @@ mod stream;
 pub use stream::DecodeStream;
 
 use crate::error::{Error, Result};
-use crate::ids::widen;
-use crate::vocab::{Vocabulary, WINDOW};
+use crate::vocab::Vocabulary;
 
 /// Appends the bytes of `ids` to `out`; on an error `out` is as it was.
 ///
@@ -19,28 +18,29 @@ use crate::vocab::{Vocabulary, WINDOW};
 ///
 /// O(ids + bytes).
 pub fn decode(vocabulary: &Vocabulary, ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
-    vocabulary.check_room()?;
-    let tokens = vocabulary.tokens();
-    let mut n_bytes = 0;
-    for (index, &id) in ids.iter().enumerate() {
-        let token = tokens.get(widen(id));
-        n_bytes += token.ok_or_else(|| Error::unknown_token_id(id.into(), index, vocabulary.n_ids()))?.len();
-    }
-    let start = out.len();
-    out.try_reserve(n_bytes + WINDOW).map_err(|_| Error::memory("the decoded text"))?;
-    out.resize(start + n_bytes + WINDOW, 0);
-    let mut rest = out.get_mut(start..).unwrap_or_default();
-    for &id in ids {
-        let Some((token, window)) = tokens.with_window(widen(id)) else { continue };
-        // All of the window, some of it in vain: how many bytes count would be a guess of the processor's.
-        match rest.first_chunk_mut() {
-            Some(places) if token.len() <= WINDOW => *places = *window,
-            _ => rest.iter_mut().zip(token).for_each(|(place, &byte)| *place = byte),
-        }
-        rest = rest.get_mut(token.len()..).unwrap_or_default();
-    }
-    out.truncate(start + n_bytes);
+    let (start, n_bytes) = (out.len(), decoded_length(vocabulary, ids)?);
+    out.try_reserve(n_bytes).map_err(|_| Error::memory("the decoded text"))?;
+    out.resize(start + n_bytes, 0);
+    vocabulary.tokens().write(ids, out.get_mut(start..).unwrap_or_default());
     Ok(())
+}
+
+/// How many bytes `ids` decode to.
+///
+/// # Errors
+///
+/// [`ErrorKind::TokenId`](crate::ErrorKind::TokenId) for the first id that stands for no token.
+///
+/// # Complexity
+///
+/// O(ids).
+pub fn decoded_length(vocabulary: &Vocabulary, ids: &[u32]) -> Result<usize> {
+    vocabulary.check_room()?;
+    let unknown = |index| {
+        let id: u32 = ids.get(index).copied().unwrap_or_default();
+        Error::unknown_token_id(id.into(), index, vocabulary.n_ids())
+    };
+    vocabulary.tokens().total_length(ids).map_err(unknown)
 }
 
 #[cfg(test)]

@@ -529,4 +529,27 @@ impl Tokenizer {
     pub fn decode_into(&self, ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
         decode::decode(&self.vocabulary, ids, out)
     }
+
+    /// How many bytes `ids` decode to.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    ///
+    /// # Complexity
+    ///
+    /// O(ids).
+    pub fn decoded_length(&self, ids: &[u32]) -> Result<usize> {
+        decode::decoded_length(&self.vocabulary, ids)
+    }
+
+    /// Decodes into memory that is there, of as many bytes as [`decoded_length`](Self::decoded_length) says. Ids that stand for
+    /// no token, and bytes for which there is no room, are left out.
+    ///
+    /// # Complexity
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_to(&self, ids: &[u32], out: &mut [u8]) {
+        self.vocabulary.tokens().write(ids, out);
+    }
 }

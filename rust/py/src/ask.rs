@@ -245,7 +245,7 @@ impl PyTokenizer {
         // Any other way puts more or fewer characters than one.
         Surrogates::parse(errors)?;
         let py = ids.py();
-        let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids())?;
+        let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids(), Vec::new())?;
         let (bytes, starts) = run(py, ids.len() * 4, || {
             let bytes = self.tokenizer.decode(&ids)?;
             let mut starts = self.tokenizer.byte_starts(&ids)?;

@@ -6,9 +6,10 @@ use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::vocab::Specials;
 use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyException, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyType};
 
 use crate::errors::{collect, give_way, no_memory, to_python};
 
@@ -51,7 +52,7 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
     }
     // Other buffers may change while we read without the GIL, so they are copied.
     match PyBuffer::<u8>::get(object) {
-        Ok(buffer) => Ok(Cow::Owned(copied(object.py(), &buffer, "a copy of the text")?)),
+        Ok(buffer) => Ok(Cow::Owned(copied(object.py(), &buffer, Vec::new(), "a copy of the text")?)),
         Err(error) if is_no_buffer(object.py(), &error) => {
             Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(object))))
         }
@@ -59,12 +60,17 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
     }
 }
 
-/// The items of a buffer.
-fn copied<T: Element + Default>(py: Python<'_>, buffer: &PyBuffer<T>, what: &str) -> PyResult<Vec<T>> {
-    let mut items = Vec::new();
-    items.try_reserve_exact(buffer.item_count()).map_err(|_| no_memory(what))?;
-    items.resize(buffer.item_count(), T::default());
-    buffer.copy_to_slice(py, &mut items)?;
+/// The items of a buffer, after those that `items` has.
+fn copied<T: Element + Default>(
+    py: Python<'_>,
+    buffer: &PyBuffer<T>,
+    mut items: Vec<T>,
+    what: &str,
+) -> PyResult<Vec<T>> {
+    let (start, n_items) = (items.len(), buffer.item_count());
+    items.try_reserve_exact(n_items).map_err(|_| no_memory(what))?;
+    items.resize(start + n_items, T::default());
+    buffer.copy_to_slice(py, items.get_mut(start..).unwrap_or_default())?;
     Ok(items)
 }
 
@@ -135,8 +141,12 @@ pub(crate) fn refuse_text(batch: &Bound<'_, PyAny>) -> PyResult<()> {
 /// After so many ids of a list, other threads and Ctrl-C get their turn: some milliseconds.
 const IDS_A_TURN: usize = 1 << 17;
 
-/// The ids of a list, tuple, other iterable or integer buffer.
-pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<u32>> {
+/// The ids of a list, tuple, other iterable or integer buffer, in a buffer that was used before.
+pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize, mut ids: Vec<u32>) -> PyResult<Vec<u32>> {
+    ids.clear();
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        return list_ids(list, vocab_size, ids);
+    }
     let is_text = object.is_instance_of::<PyString>()
         || object.is_instance_of::<PyBytes>()
         || object.is_instance_of::<PyByteArray>();
@@ -144,11 +154,67 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
         return Err(PyTypeError::new_err(format!("ids must be integers, not {}", type_name(object))));
     }
     match PyUntypedBuffer::get(object) {
-        Ok(buffer) => return buffer_ids(object, &buffer, vocab_size),
+        Ok(buffer) => return buffer_ids(object, &buffer, vocab_size, ids),
         Err(error) if is_no_buffer(object.py(), &error) => {}
         Err(error) => return Err(error),
     }
-    let id = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
+    collect_ids(object.try_iter()?, vocab_size, ids)
+}
+
+/// The ids of a list: of one that is longer than a few, by way of an array of Python's, part by part.
+///
+/// One item after the other would take twice as long, as each takes a few calls. A list that does not fit an array is left
+/// to that way, which knows to say what is wrong.
+fn list_ids(list: &Bound<'_, PyList>, vocab_size: usize, mut ids: Vec<u32>) -> PyResult<Vec<u32>> {
+    const A_FEW: usize = 64;
+    let n_items = list.len();
+    let mut are_ints = n_items > A_FEW;
+    if are_ints && n_items <= IDS_A_TURN {
+        (ids, are_ints) = array_ids(list, ids)?;
+    } else if are_ints {
+        for start in (0..n_items).step_by(IDS_A_TURN) {
+            (ids, are_ints) = array_ids(&list.get_slice(start, start + IDS_A_TURN), ids)?;
+            give_way(list.py())?;
+            if !are_ints {
+                break;
+            }
+        }
+    }
+    if are_ints {
+        return Ok(ids);
+    }
+    ids.clear();
+    ids.try_reserve(n_items).map_err(|_| no_memory("the ids"))?;
+    // Whoever makes the list shorter while it is read ends it there, as for an iterator.
+    collect_ids((0..n_items).map_while(|index| list.get_item(index).ok()).map(Ok), vocab_size, ids)
+}
+
+/// The ids of a list after those that `ids` has, and whether all of the list are such.
+fn array_ids(list: &Bound<'_, PyList>, ids: Vec<u32>) -> PyResult<(Vec<u32>, bool)> {
+    static ARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = list.py();
+    if list.is_empty() {
+        return Ok((ids, true));
+    }
+    let array = ARRAY.import(py, "array", "array")?.call1(("I",))?;
+    if let Err(error) = array.call_method1("fromlist", (list,)) {
+        return if error.is_instance_of::<PyException>(py) { Ok((ids, false)) } else { Err(error) };
+    }
+    let start = ids.len();
+    let ids = copied(py, &PyBuffer::<u32>::get(&array)?, ids, "the ids")?;
+    // To the array, True is an int.
+    let is_bool = |index| list.get_item(index).is_ok_and(|item| item.is_instance_of::<PyBool>());
+    let has_bool = ids.iter().skip(start).enumerate().any(|(index, &id)| id <= 1 && is_bool(index));
+    Ok((ids, !has_bool))
+}
+
+/// The ids among items.
+fn collect_ids<'py>(
+    items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
+    vocab_size: usize,
+    mut ids: Vec<u32>,
+) -> PyResult<Vec<u32>> {
+    for (index, item) in items.enumerate() {
         let item = item?;
         if index % IDS_A_TURN == IDS_A_TURN - 1 {
             give_way(item.py())?;
@@ -156,9 +222,11 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<
         if item.is_instance_of::<PyBool>() {
             return Err(PyTypeError::new_err(format!("the id at index {index} is a bool, not an int")));
         }
-        item.extract::<u32>().map_err(|error| bad_id(&item, error, index, vocab_size))
-    };
-    collect(object.try_iter()?.enumerate().map(id), "the ids")
+        let id = item.extract::<u32>().map_err(|error| bad_id(&item, error, index, vocab_size))?;
+        ids.try_reserve(1).map_err(|_| no_memory("the ids"))?;
+        ids.push(id);
+    }
+    Ok(ids)
 }
 
 fn bad_id(item: &Bound<'_, PyAny>, error: PyErr, index: usize, vocab_size: usize) -> PyErr {
@@ -178,7 +246,12 @@ fn bad_id(item: &Bound<'_, PyAny>, error: PyErr, index: usize, vocab_size: usize
     to_python(&Error::unknown_token_id(id, index, vocab_size))
 }
 
-fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: usize) -> PyResult<Vec<u32>> {
+fn buffer_ids(
+    object: &Bound<'_, PyAny>,
+    buffer: &PyUntypedBuffer,
+    vocab_size: usize,
+    ids: Vec<u32>,
+) -> PyResult<Vec<u32>> {
     let py = object.py();
     if buffer.dimensions() != 1 {
         let message = format!("ids must be one-dimensional, not of {} dimensions", buffer.dimensions());
@@ -194,21 +267,45 @@ fn buffer_ids(object: &Bound<'_, PyAny>, buffer: &PyUntypedBuffer, vocab_size: u
     if format.starts_with(foreign) {
         return refused();
     }
-    if let Ok(typed) = buffer.as_typed::<u32>() {
-        return copied(py, typed, "the ids");
+    // The memory of an empty `array.array` is nowhere, and not aligned.
+    let native = format.trim_start_matches(['@', '=', '<', '>']);
+    if buffer.item_count() == 0 && native.len() == 1 && native.contains(INTEGERS) {
+        return Ok(ids);
     }
-    macro_rules! checked {
+    if let Ok(typed) = buffer.as_typed::<u32>() {
+        return copied(py, typed, ids, "the ids");
+    }
+    macro_rules! narrowed {
         ($($integer:ty),*) => {
             $(if let Ok(typed) = buffer.as_typed::<$integer>() {
-                let narrow = |(index, id): (usize, $integer)| {
-                    u32::try_from(id).map_err(|_| to_python(&Error::unknown_token_id(id.into(), index, vocab_size)))
-                };
-                return collect(copied(py, typed, "the ids")?.into_iter().enumerate().map(narrow), "the ids");
+                return narrowed(&copied(py, typed, Vec::new(), "the ids")?, vocab_size, ids);
             })*
         };
     }
-    checked!(u8, i8, u16, i16, i32, i64, u64);
+    narrowed!(u8, i8, u16, i16, i32, i64, u64);
     refused()
+}
+
+/// The formats of integers, as the module `struct` has them.
+const INTEGERS: [char; 10] = ['b', 'B', 'h', 'H', 'i', 'I', 'l', 'L', 'q', 'Q'];
+
+/// Integers as ids.
+fn narrowed<T: TryInto<u32> + Into<i128> + Copy>(
+    items: &[T],
+    vocab_size: usize,
+    mut ids: Vec<u32>,
+) -> PyResult<Vec<u32>> {
+    /// No id; it stands for what is out of range, so that many are narrowed at once and without a branch.
+    const NONE: u32 = u32::MAX;
+    ids.try_reserve_exact(items.len()).map_err(|_| no_memory("the ids"))?;
+    ids.extend(items.iter().map(|&id| id.try_into().unwrap_or(NONE)));
+    if ids.iter().fold(0, |highest, &id| highest.max(id)) == NONE {
+        let too_large = |&(_, &id): &(usize, &T)| TryInto::<u32>::try_into(id).is_err();
+        if let Some((index, &id)) = items.iter().enumerate().find(too_large) {
+            return Err(to_python(&Error::unknown_token_id(id.into(), index, vocab_size)));
+        }
+    }
+    Ok(ids)
 }
 
 /// Names of special tokens: `"all"` or an iterable of them.

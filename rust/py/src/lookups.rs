@@ -65,7 +65,7 @@ impl PyTokenizer {
     /// >>> bytepair.Tokenizer.from_pretrained("gpt2").id_to_bytes(995)
     /// b' world'
     fn id_to_bytes<'py>(&self, py: Python<'py>, token_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let ids = convert::ids(PyList::new(py, [token_id])?.as_any(), self.tokenizer.vocabulary().n_ids())?;
+        let ids = convert::ids(PyList::new(py, [token_id])?.as_any(), self.tokenizer.vocabulary().n_ids(), Vec::new())?;
         Ok(PyBytes::new(py, &self.tokenizer.decode(&ids).map_err(|error| to_python(&error))?))
     }
 

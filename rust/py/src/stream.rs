@@ -57,9 +57,9 @@ impl DecodeStream {
         let is_integer = ids.is_instance_of::<PyInt>() || ids.hasattr("__index__")? && !ids.hasattr("__len__")?;
         let n_ids = tokenizer.vocabulary().n_ids();
         let ids = if is_integer && !ids.is_instance_of::<PyBool>() {
-            convert::ids(PyList::new(py, [ids])?.as_any(), n_ids)?
+            convert::ids(PyList::new(py, [ids])?.as_any(), n_ids, Vec::new())?
         } else {
-            convert::ids(ids, n_ids)?
+            convert::ids(ids, n_ids, Vec::new())?
         };
         let mut stream = lock(&self.stream)?;
         let mut after = *stream;

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use bytepair_core::{Batch, ScratchPool, Tokenizer};
+use bytepair_core::{Batch, Scratch, ScratchPool, Tokenizer};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
@@ -98,7 +98,7 @@ pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound
 }
 
 pub(crate) fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(_) => PyString::from_bytes(py, bytes),
         Err(_) => {
             let bytes = python_bytes(py, bytes)?;
@@ -191,16 +191,27 @@ impl PyTokenizer {
         )
     }
 
-    /// Decodes ids and hands the bytes, which lie in a buffer of the pool, to `finish`.
-    fn decoded<T>(&self, ids: &Bound<'_, PyAny>, finish: impl FnOnce(&[u8]) -> PyResult<T>) -> PyResult<T> {
+    /// Hands ids, which lie in a buffer of the pool, and how many bytes they decode to, to `finish`.
+    fn with_ids<T>(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        finish: impl FnOnce(&mut Scratch, &[u32], usize) -> PyResult<T>,
+    ) -> PyResult<T> {
         let py = ids.py();
-        let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids())?;
         let mut scratch = self.pool.lend();
-        let mut bytes = scratch.take_bytes();
-        run(py, ids.len() * 4, || self.tokenizer.decode_into(&ids, &mut bytes))?;
-        let finished = finish(&bytes);
-        scratch.give_bytes(bytes);
+        let buffer = scratch.take_ids();
+        let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids(), buffer)?;
+        let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decoded_length(&ids))?;
+        let finished = guarded(|| finish(&mut scratch, &ids, n_bytes));
+        scratch.give_ids(ids);
         finished
+    }
+
+    fn decode_to(&self, py: Python<'_>, ids: &[u32], out: &mut [u8]) -> PyResult<()> {
+        run(py, ids.len() * 4, || {
+            self.tokenizer.decode_to(ids, out);
+            Ok(())
+        })
     }
 }
 
@@ -426,7 +437,19 @@ impl PyTokenizer {
     /// 'hello world'
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
-        self.decoded(ids, |bytes| decode_text(ids.py(), bytes, errors))
+        let py = ids.py();
+        self.with_ids(ids, |scratch, ids, n_bytes| {
+            let mut bytes = scratch.take_bytes();
+            if bytes.len() < n_bytes {
+                bytes.try_reserve(n_bytes - bytes.len()).map_err(|_| no_memory("the decoded text"))?;
+                bytes.resize(n_bytes, 0);
+            }
+            let text = bytes.get_mut(..n_bytes).unwrap_or_default();
+            self.decode_to(py, ids, text)?;
+            let text = decode_text(py, text, errors);
+            scratch.give_bytes(bytes);
+            text
+        })
     }
 
     /// Return the bytes of token ids.
@@ -449,7 +472,8 @@ impl PyTokenizer {
     /// >>> bytepair.Tokenizer.from_pretrained("gpt2").decode_bytes([31373, 995])
     /// b'hello world'
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        self.decoded(ids, |bytes| python_bytes(ids.py(), bytes))
+        let py = ids.py();
+        self.with_ids(ids, |_, ids, n_bytes| PyBytes::new_with(py, n_bytes, |out| self.decode_to(py, ids, out)))
     }
 
     /// Return the texts of many lists of token ids.

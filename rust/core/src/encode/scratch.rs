@@ -44,15 +44,14 @@ impl Scratch {
         std::mem::take(&mut self.ids)
     }
 
-    /// [`Scratch::take_ids`] for decoded bytes.
+    /// [`Scratch::take_ids`] for decoded bytes, with any bytes in it: to make it empty and long again costs as much as a copy.
     pub fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 
     /// Takes back the buffer from [`Scratch::take_bytes`], unless it has grown out of proportion.
-    pub fn give_bytes(&mut self, mut bytes: Vec<u8>) {
+    pub fn give_bytes(&mut self, bytes: Vec<u8>) {
         if bytes.capacity() <= 4 * Self::MAX_IDS {
-            bytes.clear();
             self.bytes = bytes;
         }
     }

@@ -19,5 +19,5 @@ pub use added::{AddedTokens, Allowed, Matcher, Specials};
 pub use merges::MergeTable;
 pub(crate) use merges::{Ids, Parts};
 pub use missing::MissingBytes;
+pub(crate) use vocabulary::Recipe;
 pub use vocabulary::Vocabulary;
-pub(crate) use vocabulary::{Recipe, WINDOW};

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, check_room};
 use crate::ids::{Symbol, TokenId, narrow, widen};
 
 /// As many bytes as are copied at once; most tokens have fewer.
-pub(crate) const WINDOW: usize = 16;
+const WINDOW: usize = 16;
 
 /// Every token's bytes by id, and every ordinary token's id by bytes.
 #[derive(Clone, Debug)]
@@ -332,17 +332,38 @@ impl TokenBytes {
         self.bytes.get(self.range(id)?)
     }
 
-    /// The bytes of a token and the first of them with what follows, to be copied at once whatever the length.
-    #[inline(always)]
-    pub(crate) fn with_window(&self, id: usize) -> Option<(&[u8], &[u8; WINDOW])> {
-        let range = self.range(id)?;
-        let window = self.bytes.get(range.start..)?.first_chunk()?;
-        Some((self.bytes.get(range)?, window))
+    /// How many bytes tokens have together; or the index of the first id that stands for none.
+    pub(crate) fn total_length(&self, ids: &[u32]) -> std::result::Result<usize, usize> {
+        let mut n_bytes = 0;
+        for (index, &id) in ids.iter().enumerate() {
+            n_bytes += self.range(widen(id)).ok_or(index)?.len();
+        }
+        Ok(n_bytes)
+    }
+
+    /// Writes tokens one after the other to `out`, which has room for them and no more.
+    pub(crate) fn write(&self, ids: &[u32], out: &mut [u8]) {
+        let mut at = 0;
+        for &id in ids {
+            let Some(Range { start, end }) = self.range(widen(id)) else { continue };
+            let length = end - start;
+            let window: Option<&[u8; WINDOW]> = self.bytes.get(start..start + WINDOW).and_then(<[u8]>::first_chunk);
+            match (window, out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) {
+                // All of the window, some of it in vain: how many bytes count would be a guess of the processor's.
+                (Some(window), Some(places)) if length <= WINDOW => *places = *window,
+                _ => {
+                    if let (Some(token), Some(place)) = (self.bytes.get(start..end), out.get_mut(at..at + length)) {
+                        place.copy_from_slice(token);
+                    }
+                }
+            }
+            at += length;
+        }
     }
 
     #[inline(always)]
     fn range(&self, id: usize) -> Option<Range<usize>> {
-        let &[start, end] = self.starts.get(id..)?.first_chunk()?;
+        let &[start, end] = self.starts.get(id..id + 2)?.first_chunk()?;
         (start != end).then(|| widen(start)..widen(end))
     }
 }
