@@ -9,7 +9,7 @@
 'lowest'
 """
 
-from bytepair._core import UNICODE_VERSION, VERSION
+from bytepair._core import UNICODE_VERSION, VERSION, clear_caches, set_cache_limit
 from bytepair._report import TrainingReport
 from bytepair.errors import (
     BytepairError,
@@ -38,6 +38,8 @@ __all__ = [
     "TrainingReport",
     "VocabularyError",
     "__version__",
+    "clear_caches",
+    "set_cache_limit",
 ]
 
 __version__ = VERSION

@@ -17,6 +17,8 @@ __all__ = [
     "TiktokenCore",
     "Tokenizer",
     "Trainer",
+    "clear_caches",
+    "set_cache_limit",
     "sniff",
     "spell",
     "unspell",
@@ -28,6 +30,8 @@ VERSION: Final[str]
 # Ids, type ids, tokens, offsets, words, and whether each was added.
 _Columns: TypeAlias = tuple[list[int], list[int], list[str], list[tuple[int, int]], list[int | None], list[bool]]
 
+def clear_caches() -> int: ...
+def set_cache_limit(n_bytes: int) -> None: ...
 def spell(token: bytes) -> str: ...
 def unspell(text: str) -> bytes | None: ...
 def sniff(data: bytes) -> Literal["tokenizer.json", "tekken.json", "tiktoken", "vocab.json"] | None: ...

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::ptr;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -158,27 +159,36 @@ pub(crate) fn give_way(py: Python<'_>) -> PyResult<()> {
     py.check_signals()
 }
 
+/// What tells threads from one another: where something lies of which each has its own. `thread::current()` takes longer.
+fn this_thread() -> usize {
+    thread_local! {
+        static OWN: u8 = const { 0 };
+    }
+    OWN.with(|own| ptr::from_ref(own).addr())
+}
+
 /// [`run`] for work that may be long: Ctrl-C, or what else a signal handler raises, ends it.
 pub(crate) fn run_interruptible<T: Send>(
     py: Python<'_>,
     n_bytes: usize,
     work: impl FnOnce(&Interrupt<'_>) -> bytepair_core::Result<T> + Send,
 ) -> PyResult<T> {
-    let caller = thread::current().id();
-    let state: Mutex<(Instant, Option<PyErr>)> = Mutex::new((Instant::now(), None));
+    let caller = this_thread();
+    // When it looked last, or first might have: to ask for the time takes as long as to encode a word.
+    let state: Mutex<(Option<Instant>, Option<PyErr>)> = Mutex::new((None, None));
     let should_stop = || {
         #[cfg(feature = "defects")]
         crate::defects::strike();
         // Signals are handled in the thread that Python runs in, never in one of ours.
-        if thread::current().id() != caller {
+        if this_thread() != caller {
             return false;
         }
         let (looked, raised) = &mut *state.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.elapsed() < LOOK_EVERY {
+        if looked.get_or_insert_with(Instant::now).elapsed() < LOOK_EVERY {
             return false;
         }
         *raised = Python::attach(|py| py.check_signals()).err();
-        *looked = Instant::now();
+        *looked = Some(Instant::now());
         raised.is_some()
     };
     let done = run(py, n_bytes, || work(&Interrupt::new(&should_stop)));

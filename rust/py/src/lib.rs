@@ -3,6 +3,7 @@
 mod arrow;
 mod ask;
 mod buffer;
+mod caches;
 mod convert;
 #[cfg(feature = "defects")]
 mod defects;
@@ -32,6 +33,8 @@ mod _core {
         crate::errors::silence_panics();
     }
 
+    #[pymodule_export]
+    use crate::caches::{clear_caches, set_cache_limit};
     #[cfg(feature = "defects")]
     #[pymodule_export]
     use crate::defects::panic_at;

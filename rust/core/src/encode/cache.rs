@@ -42,6 +42,12 @@ impl Cache {
     /// What the long pretokens and their ids may take; then they are all forgotten.
     const MAX_LONG_BYTES: usize = 1 << 20;
 
+    /// What it takes of memory.
+    pub(super) fn n_bytes(&self) -> usize {
+        let tables = size_of_val(self.short.lines()) + size_of_val(self.medium.lines());
+        tables + self.lone.n_bytes() + self.ring.n_bytes() + self.long_bytes
+    }
+
     /// Gives the ids of a short pretoken to `sink`, if its own line has it.
     #[inline]
     pub(super) fn take_at_home(&self, place: u32, key: &Key<2>, sink: &mut impl Sink) -> Result<bool> {
@@ -137,6 +143,6 @@ mod tests {
         }
         assert!(found.iter().all(|&found| found > 1_000), "{found:?}");
         assert_eq!([cache.short.lines().len(), cache.medium.lines().len()], [1 << 17, 1 << 15]);
-        assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.n_places() == Ring::LENGTH + ROOM);
+        assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.n_bytes() == 4 * (Ring::LENGTH + ROOM));
     }
 }

@@ -19,6 +19,11 @@ impl Lone {
         self.packed.get(usize::from(character))
     }
 
+    /// What it takes of memory.
+    pub(super) fn n_bytes(&self) -> usize {
+        size_of_val(self.packed.as_slice())
+    }
+
     /// Remembers the ids of a character, of which there is at least one.
     pub(super) fn insert(&mut self, character: u16, ids: &[u32]) {
         if self.packed.is_empty() {

@@ -31,6 +31,14 @@ pub(super) struct Workspace {
     fits: FitMemo,
 }
 
+impl Workspace {
+    /// What it takes of memory.
+    pub(super) fn n_bytes(&self) -> usize {
+        let fits = 8 * self.fits.slots.capacity() + self.fits.bytes.capacity();
+        4 * self.places.capacity() + 8 * self.dead.capacity() + fits
+    }
+}
+
 /// Which pairs of tokens stay apart, as far as lately asked: a run of one character asks for the same few millions of
 /// times.
 #[derive(Debug, Default)]

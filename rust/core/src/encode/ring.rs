@@ -52,9 +52,9 @@ impl Ring {
         sink.took(n_ids).map(|()| true)
     }
 
-    #[cfg(test)]
-    pub(super) fn n_places(&self) -> usize {
-        self.ids.len()
+    /// What it takes of memory.
+    pub(super) fn n_bytes(&self) -> usize {
+        size_of_val(self.ids.as_slice())
     }
 
     fn index(&self, at: u64) -> usize {

@@ -1,6 +1,4 @@
-//! Work memory of encoding, and a pool of it.
-
-use std::sync::Mutex;
+//! Work memory of encoding.
 
 use super::batch::Batch;
 use super::cache::Cache;
@@ -63,55 +61,12 @@ impl Scratch {
             self.ids = ids;
         }
     }
-}
 
-/// Scratches that wait for the next call, so that a call finds a warm cache and allocates nothing.
-#[derive(Debug, Default)]
-pub struct ScratchPool {
-    idle: Mutex<Vec<Scratch>>,
-}
-
-/// A scratch on loan from a [`ScratchPool`]; it goes back when dropped.
-#[derive(Debug)]
-pub struct PooledScratch<'p> {
-    pool: &'p ScratchPool,
-    scratch: Scratch,
-}
-
-impl ScratchPool {
-    /// More than this many idle scratches are not kept: about 66 MiB if all are full.
-    const MAX_IDLE: usize = 3;
-
-    /// Lends a scratch.
-    ///
-    /// Never waits: a lock that another thread held when this process was forked is never released in the child, so a
-    /// pool that cannot be had at once is passed over and a new scratch made.
-    pub fn lend(&self) -> PooledScratch<'_> {
-        let idle = self.idle.try_lock().ok().and_then(|mut idle| idle.pop());
-        PooledScratch { pool: self, scratch: idle.unwrap_or_default() }
-    }
-}
-
-impl std::ops::Deref for PooledScratch<'_> {
-    type Target = Scratch;
-
-    fn deref(&self) -> &Scratch {
-        &self.scratch
-    }
-}
-
-impl std::ops::DerefMut for PooledScratch<'_> {
-    fn deref_mut(&mut self) -> &mut Scratch {
-        &mut self.scratch
-    }
-}
-
-impl Drop for PooledScratch<'_> {
-    fn drop(&mut self) {
-        if let Ok(mut idle) = self.pool.idle.try_lock()
-            && idle.len() < ScratchPool::MAX_IDLE
-        {
-            idle.push(std::mem::take(&mut self.scratch));
-        }
+    /// What it takes of memory, but for small change.
+    pub(super) fn n_bytes(&self) -> usize {
+        let Self { cache, long, batch, waiting, fresh, merged, ids, bytes, .. } = self;
+        let lent = batch.as_deref().map_or(0, size_of_val) + waiting.as_deref().map_or(0, size_of_val);
+        let ids = size_of::<u32>() * (fresh.capacity() + merged.capacity() + ids.capacity());
+        size_of_val(self) + cache.n_bytes() + long.n_bytes() + lent + ids + bytes.capacity()
     }
 }

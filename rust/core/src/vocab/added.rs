@@ -205,13 +205,16 @@ impl AddedTokens {
     }
 
     fn refused(&self, allowed: Allowed<'_>, disallowed: Allowed<'_>) -> Result<Option<Cow<'_, Matcher>>> {
+        if let Allowed::None = disallowed {
+            return Ok(None);
+        }
         let allowed: HashSet<&str, RandomState> = match allowed {
             Allowed::None => HashSet::default(),
             Allowed::All => return Ok(None),
             Allowed::Only(names) => names.iter().copied().collect(),
         };
         let refused = match disallowed {
-            Allowed::None => return Ok(None),
+            Allowed::None => Vec::new(),
             Allowed::All if allowed.is_empty() => return Ok(self.all_special().map(Cow::Borrowed)),
             Allowed::All => {
                 self.indices(self.special().map(|token| token.text.as_str()).filter(|name| !allowed.contains(name)))?

@@ -1,0 +1,164 @@
+//! Scratches that wait for the next call, those of all tokenizers of the process within one limit.
+//!
+//! There is one list of them and not one for each tokenizer, so that the limit holds for all, the one longest unused gives
+//! way whosever it is, and all can be let go at once.
+
+use std::hint;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, TryLockError};
+use std::thread;
+
+use super::scratch::Scratch;
+
+/// What the scratches in [`IDLE`] may take together.
+static LIMIT: AtomicUsize = AtomicUsize::new(DEFAULT_CACHE_LIMIT);
+
+static IDLE: Mutex<Idle> = Mutex::new(Idle { kept: Vec::new(), n_bytes: 0 });
+
+/// How many bytes the caches that wait for the next call may take together, unless [`set_cache_limit`] says otherwise.
+pub const DEFAULT_CACHE_LIMIT: usize = 32 << 20;
+
+/// Bounds the memory of the caches that are kept between calls, of all tokenizers of the process together.
+///
+/// Those that were longest unused are let go at once, until the others fit. With 0 none is kept, and each call begins with an
+/// empty one. The caches of calls that run are not counted: there is one for each thread that encodes, and none takes more
+/// than some 22 MiB.
+pub fn set_cache_limit(n_bytes: usize) {
+    LIMIT.store(n_bytes, Ordering::Relaxed);
+    let gone = lock().map(|mut idle| idle.shrink_to(n_bytes));
+    // Outside the lock, for which nobody shall wait that long.
+    drop(gone);
+}
+
+/// Lets go of the caches that are kept between calls, of all tokenizers of the process; returns how many bytes they had.
+pub fn clear_caches() -> usize {
+    let gone = lock().map(|mut idle| idle.shrink_to(0)).unwrap_or_default();
+    gone.iter().map(|kept| kept.n_bytes).sum()
+}
+
+/// The list of idle scratches, or none where it cannot be had soon.
+///
+/// A lock that another thread held when this process was forked is never released in the child, so whoever cannot have it does
+/// without: a call makes a new scratch, or lets go of the one it had.
+fn lock() -> Option<MutexGuard<'static, Idle>> {
+    for attempt in 0..32 {
+        match IDLE.try_lock() {
+            Ok(idle) => return Some(idle),
+            Err(TryLockError::Poisoned(idle)) => return Some(idle.into_inner()),
+            Err(TryLockError::WouldBlock) if attempt < 16 => hint::spin_loop(),
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
+        }
+    }
+    None
+}
+
+/// Idle scratches, the one longest unused first.
+struct Idle {
+    kept: Vec<Kept>,
+    n_bytes: usize,
+}
+
+struct Kept {
+    pool: u64,
+    n_bytes: usize,
+    scratch: Box<Scratch>,
+}
+
+impl Idle {
+    fn take(&mut self, pool: u64) -> Option<Box<Scratch>> {
+        let index = self.kept.iter().rposition(|kept| kept.pool == pool)?;
+        let kept = self.kept.remove(index);
+        self.n_bytes -= kept.n_bytes;
+        Some(kept.scratch)
+    }
+
+    fn give(&mut self, kept: Kept) {
+        self.n_bytes += kept.n_bytes;
+        self.kept.push(kept);
+    }
+
+    /// Takes out those longest unused until the others have no more than `limit` bytes.
+    #[must_use]
+    fn shrink_to(&mut self, limit: usize) -> Vec<Kept> {
+        let mut n_gone = 0;
+        for kept in &self.kept {
+            if self.n_bytes <= limit {
+                break;
+            }
+            self.n_bytes -= kept.n_bytes;
+            n_gone += 1;
+        }
+        self.kept.drain(..n_gone).collect()
+    }
+}
+
+/// Lends scratches that were used with one tokenizer before, so that a call finds a warm cache and allocates nothing.
+///
+/// Between calls they lie in one list with those of all other pools, see [`set_cache_limit`].
+#[derive(Debug)]
+pub struct ScratchPool {
+    serial: u64,
+}
+
+impl Default for ScratchPool {
+    fn default() -> Self {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        Self { serial: SERIAL.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl ScratchPool {
+    /// Lends a scratch. Never waits long.
+    pub fn lend(&self) -> PooledScratch<'_> {
+        let idle = lock().and_then(|mut idle| idle.take(self.serial));
+        PooledScratch { pool: self, scratch: Some(idle.unwrap_or_default()) }
+    }
+}
+
+impl Drop for ScratchPool {
+    fn drop(&mut self) {
+        // Nobody asks for what stays behind where the lock cannot be had, and it is the first to give way.
+        while let Some(scratch) = lock().and_then(|mut idle| idle.take(self.serial)) {
+            drop(scratch);
+        }
+    }
+}
+
+/// A scratch on loan from a [`ScratchPool`]; it goes back when dropped.
+#[derive(Debug)]
+pub struct PooledScratch<'p> {
+    pool: &'p ScratchPool,
+    /// There is one until it goes back.
+    scratch: Option<Box<Scratch>>,
+}
+
+impl Deref for PooledScratch<'_> {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        static NONE: LazyLock<Scratch> = LazyLock::new(Scratch::default);
+        self.scratch.as_deref().unwrap_or_else(|| &NONE)
+    }
+}
+
+impl DerefMut for PooledScratch<'_> {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        self.scratch.get_or_insert_default()
+    }
+}
+
+impl Drop for PooledScratch<'_> {
+    fn drop(&mut self) {
+        let Some(scratch) = self.scratch.take() else { return };
+        let (n_bytes, limit) = (scratch.n_bytes(), LIMIT.load(Ordering::Relaxed));
+        if n_bytes > limit {
+            return;
+        }
+        let gone = lock().map(|mut idle| {
+            idle.give(Kept { pool: self.pool.serial, n_bytes, scratch });
+            if idle.n_bytes > limit { idle.shrink_to(limit) } else { Vec::new() }
+        });
+        drop(gone);
+    }
+}
