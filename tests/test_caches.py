@@ -16,7 +16,7 @@ from common import stdlib_texts
 from test_processes import exits_well
 
 MIB = 2**20
-LIMIT = 32 * MIB
+LIMIT = 48 * MIB
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 /// Bound the memory that tokenizers keep between calls: caches of words lately encoded, and buffers.
 ///
-/// The bound is for all tokenizers of the process together, and 32 MiB to begin with. What was longest unused is let go
+/// The bound is for all tokenizers of the process together, and 48 MiB to begin with. What was longest unused is let go
 /// until the rest fits, now and after each call. A cache in use is not counted: each thread that encodes has one, of 22 MiB
 /// at most. Nor is what a tokenizer makes once of its vocabulary, whatever is encoded.
 ///
@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 /// Examples
 /// --------
 /// >>> bytepair.set_cache_limit(8 * 2**20)
-/// >>> bytepair.set_cache_limit(32 * 2**20)
+/// >>> bytepair.set_cache_limit(48 * 2**20)
 #[pyfunction]
 pub(crate) fn set_cache_limit(py: Python<'_>, n_bytes: usize) {
     py.detach(|| bytepair_core::set_cache_limit(n_bytes));

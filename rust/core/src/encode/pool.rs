@@ -17,7 +17,7 @@ static LIMIT: AtomicUsize = AtomicUsize::new(DEFAULT_CACHE_LIMIT);
 static IDLE: Mutex<Idle> = Mutex::new(Idle { kept: Vec::new(), n_bytes: 0 });
 
 /// How many bytes the caches that wait for the next call may take together, unless [`set_cache_limit`] says otherwise.
-pub const DEFAULT_CACHE_LIMIT: usize = 32 << 20;
+pub const DEFAULT_CACHE_LIMIT: usize = 48 << 20;
 
 /// Bounds the memory of the caches that are kept between calls, of all tokenizers of the process together.
 ///
