@@ -10,6 +10,9 @@ TOOLS := target/tools
 FUZZ_SECONDS ?= 60
 # How many targets are fuzzed at a time.
 FUZZ_JOBS ?= 1
+# Comparisons of fast code with its plain twin, and where their random numbers begin.
+EXECUTIONS ?= 100000000
+SEED ?= 1
 # What cargo-deny checks; `advisories` needs its database.
 CHECKS ?= licenses bans sources
 # The peers of the comparison and of the abuse matrix.
@@ -18,7 +21,7 @@ PEERS ?= .venv-peers
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +101,9 @@ abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, 
 
 fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds, $(FUZZ_JOBS) at a time, under AddressSanitizer; no tool is needed but C++
 	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+
+twins: ## Scanner and encoder against their plain twins, $(EXECUTIONS) comparisons from SEED=$(SEED): ten minutes on two processors
+	EXECUTIONS=$(EXECUTIONS) SEED=$(SEED) cargo test --locked --package bytepair-core --test twins
 
 defects: setup ## Panics on purpose: each is an exception, and what it met goes on
 	PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked --package bytepair-py --features defects

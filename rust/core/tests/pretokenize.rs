@@ -337,4 +337,7 @@ fn marked_pretokens_are_the_matches() {
             assert_eq!(all.concat(), text, "{pattern}");
         }
     }
+    // No text has no pretoken, though nothing splits it.
+    let whole = Pretokenizer::from_stages::<&str>(&[]).unwrap();
+    assert!(whole.split_marked("", |_, _| ControlFlow::Break(())).is_continue());
 }

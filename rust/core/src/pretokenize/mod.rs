@@ -259,6 +259,7 @@ impl Pretokenizer {
         mut visit: impl FnMut(&'t str, bool) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         match self.0.stages.as_slice() {
+            _ if text.is_empty() => ControlFlow::Continue(()),
             [Stage::Pattern(pattern)] => pattern.split(text, &mut visit),
             [stage] => stage.split(text, &mut |pretoken| visit(pretoken, true)),
             stages => split_stages(stages, text, &mut |pretoken| visit(pretoken, true)),
