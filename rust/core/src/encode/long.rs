@@ -6,6 +6,9 @@
 //! and where none fits it steps back and tries the next shorter token there. A position it has stepped back from can
 //! never be right, since the one sequence that reaches it has been seen to lead nowhere: it is marked and not entered
 //! again. So every position is entered once.
+//!
+//! In which order tokens are tried makes no difference to what is found. In a run of one character the longest leads
+//! nowhere again and again, far ahead; so first, after a token that was followed by another just before, comes that other.
 
 use super::prefixes::{Prefixes, Tokens};
 use crate::counters::count;
@@ -13,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol};
 use crate::interrupt::Interrupt;
 use crate::vocab::{MergeTable, queue};
+
+/// A bit that no place has: the token was a guess, and all that the text has there were not tried.
+const GUESSED: u32 = 1 << 31;
 
 /// Whether to stop is asked after this many steps: some milliseconds.
 const CHECK_STEPS: usize = 1 << 16;
@@ -105,7 +111,13 @@ pub(super) fn encode(
     dead.try_reserve(n / 64 + 1).map_err(|_| Error::memory("an encoding"))?;
     dead.resize(n / 64 + 1, 0);
     let (mut position, mut last) = (0, None);
+    // The last token that was put after another, and that other.
+    let mut guess;
     let mut candidate = prefixes.longest(tokens, pretoken);
+    // What to try after a token that leads nowhere. After a guess, all: where it leads is known to be dead then.
+    let next = |place: u32, rest: &[u8]| {
+        if place & GUESSED == 0 { prefixes.shorter(place) } else { prefixes.longest(tokens, rest) }
+    };
     let mut n_steps = 0;
     while position < n {
         n_steps += 1;
@@ -113,10 +125,11 @@ pub(super) fn encode(
         if n_steps % CHECK_STEPS == 0 {
             interrupt.check()?;
         }
-        let Some((symbol, length)) = prefixes.token(candidate) else {
+        let Some((symbol, length)) = prefixes.token(candidate & !GUESSED) else {
             // Nothing fits after the token before: give that one up.
             dead[position / 64] |= 1 << (position % 64);
-            let Some((place, (_, length))) = places.pop().and_then(|place| Some((place, prefixes.token(place)?)))
+            let popped = places.pop();
+            let Some((place, (_, length))) = popped.and_then(|place| Some((place, prefixes.token(place & !GUESSED)?)))
             else {
                 // Every byte string has an encoding, so this is a defect; the plain rule still gives the right answer.
                 debug_assert!(false, "no sequence of tokens stays apart");
@@ -124,8 +137,8 @@ pub(super) fn encode(
                 return Ok(());
             };
             position -= length;
-            candidate = prefixes.shorter(place);
-            last = places.last().and_then(|&place| prefixes.token(place)).map(|(symbol, _)| symbol);
+            candidate = next(place, &pretoken[position..]);
+            last = places.last().and_then(|&place| prefixes.token(place & !GUESSED)).map(|(symbol, _)| symbol);
             continue;
         };
         let end = position + length;
@@ -135,14 +148,20 @@ pub(super) fn encode(
                 places.try_reserve(1).map_err(|_| Error::memory("an encoding"))?;
             }
             places.push(candidate);
+            guess = (last, candidate & !GUESSED);
             (position, last) = (end, Some(symbol));
-            candidate = prefixes.longest(tokens, &pretoken[position..]);
+            let rest = &pretoken[position..];
+            candidate = if guess.0 == last && prefixes.starts(tokens, guess.1, rest) {
+                guess.1 | GUESSED
+            } else {
+                prefixes.longest(tokens, rest)
+            };
         } else {
-            candidate = prefixes.shorter(candidate);
+            candidate = next(candidate, &pretoken[position..]);
         }
     }
     out.try_reserve(places.len()).map_err(|_| Error::memory("the ids"))?;
-    let symbols = places.iter().filter_map(|&place| prefixes.token(place));
+    let symbols = places.iter().filter_map(|&place| prefixes.token(place & !GUESSED));
     out.extend(symbols.map(|(symbol, _)| table.id(symbol).get()));
     // One giant pretoken must not keep its memory for ever.
     if places.capacity() > 1 << 16 {

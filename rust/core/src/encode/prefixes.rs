@@ -170,6 +170,13 @@ impl Prefixes {
         place
     }
 
+    /// Whether `text` starts with the token at a place.
+    #[inline]
+    pub(super) fn starts(&self, tokens: Tokens<'_>, place: u32, text: &[u8]) -> bool {
+        count(1);
+        self.get(place).is_some_and(|token| token.is_prefix(tokens, head(text), text.len(), || text))
+    }
+
     /// The place of the longest token that is a proper prefix of the one at `place`, or [`Prefixes::NONE`].
     #[inline]
     pub(super) fn shorter(&self, place: u32) -> u32 {
