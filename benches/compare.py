@@ -101,6 +101,7 @@ def regimes_of(settings: dict[str, Any], options: argparse.Namespace, folder: Pa
             continue
         made = regime["corpora"][0].startswith(texts.HOSTILE)
         corpora = regime["corpora"] if made or options.corpora else [texts.STANDARD_LIBRARY]
+        corpora = [each for corpus in corpora for each in texts.named(corpus)]
         if options.only:
             corpora = [corpus for corpus in corpora if corpus.removeprefix(texts.HOSTILE) in options.only]
         megabytes = regime["megabytes"] if made else options.megabytes or regime["megabytes"]
@@ -108,13 +109,17 @@ def regimes_of(settings: dict[str, Any], options: argparse.Namespace, folder: Pa
         yield regime | {"corpora": corpora, "megabytes": megabytes, "figures": figures}
 
 
-def show(regime: Regime, rows: list[Row]) -> None:
-    """Print the last row, before the first the heading."""
-    row = rows[-1]
+def slowest_first(rows: list[Row], figure: str) -> list[Row]:
+    name = table.FORMS[figure][0]
+    return sorted(rows, key=lambda row: -next(iter(row["contestants"].values()))["figures"][name]["median"])
+
+
+def show(regime: Regime, row: Row, is_first: bool) -> None:
+    """Print a row, before the first the heading."""
     label = row["corpus"].removeprefix(texts.HOSTILE)
     width = 1 + max(len(corpus.removeprefix(texts.HOSTILE)) for corpus in [*regime["corpora"], "corpus"])
     names = f"<{max(map(len, row['contestants']))}"
-    if len(rows) == 1:
+    if is_first:
         print(f"\n{regime['name']}: {regime['title']}")
         print(table.title(f"{'corpus':{width}}{'':{names}}", regime["figures"]))
     lefts = [f"{'' if i else label:{width}}{contestant:{names}}" for i, contestant in enumerate(row["contestants"])]
@@ -167,9 +172,13 @@ def main() -> None:
                     rows.append(measure(regime, corpus, options, engines, Path(folder)))
                 except rounds.DifferentResultsError as error:
                     sys.exit(f"{regime['name']}, {corpus}: {error}")
-                show(regime, rows)
+                if not regime.get("slowest_first"):
+                    show(regime, rows[-1], len(rows) == 1)
                 if options.json:
                     options.json.write_text(json.dumps(report, indent=1) + "\n")
+            if regime.get("slowest_first"):
+                for row in (found := slowest_first(rows, regime["figures"][0])):
+                    show(regime, row, row is found[0])
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+
+import hostile
 
 MB = 10**6
 END = "<|endoftext|>"
@@ -13,11 +14,16 @@ STANDARD_LIBRARY = "stdlib"
 HOSTILE = "hostile: "  # begins the names of texts that are made, not read
 
 
+def named(corpus: str) -> list[str]:
+    """Return the names of the corpora that one name stands for: "hostile: *" for all that are made to be slow."""
+    return [HOSTILE + family for family in hostile.FAMILIES] if corpus == HOSTILE + "*" else [corpus]
+
+
 def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int) -> list[str]:
     """Return the first megabytes of a corpus: its documents, or what `cut` makes of them."""
     n_bytes = int(megabytes * MB)
     if corpus.startswith(HOSTILE):
-        return [hostile(corpus.removeprefix(HOSTILE), n_bytes)]
+        return [hostile.text_of(corpus.removeprefix(HOSTILE), n_bytes)]
     documents = standard_library(n_bytes) if folder is None else read(folder / f"{corpus}.txt", n_bytes)
     if cut == "documents":
         return documents
@@ -51,12 +57,3 @@ def standard_library(n_bytes: int) -> list[str]:
             documents.append(path.read_text(encoding="utf-8", errors="replace"))
             n_bytes -= len(documents[-1].encode())
     return documents
-
-
-def hostile(family: str, n_bytes: int) -> str:
-    if family == "random letters":
-        return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=n_bytes))
-    if family == "spaces, x":
-        return " " * (n_bytes - 1) + "x"
-    unit = {"space": " ", "newline": "\n"}.get(family, family)
-    return unit * (n_bytes // len(unit.encode()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+import hostile
 import pytest
 
 from bytepair import Tokenizer
@@ -13,23 +14,8 @@ from common import BUILTIN, SEED, builtin
 MIB = 2**20
 random_ = random.Random(SEED)
 
-# 1 MiB each, of UTF-8.
-TEXTS = {
-    **{f"{char!r} * n": char * (MIB // len(char.encode())) for char in "aAé中🦀 \t\n\r\0\u00a0\u3000'!1/-_x²"},
-    "spaces then x": " " * (MIB - 1) + "x",
-    "newlines and spaces": "\n " * (MIB // 2),
-    "CR LF": "\r\n" * (MIB // 2),
-    "ab": "ab" * (MIB // 2),
-    "random letters": "".join(random_.choices("abcdefghijklmnopqrstuvwxyz", k=MIB)),
-    "random upper and lower": "".join(random_.choices("aAbBzZ", k=MIB)),
-    "random CJK": "".join(chr(random_.randrange(0x4E00, 0x9FFF)) for _ in range(MIB // 3)),
-    "random digits": "".join(random_.choices("0123456789", k=MIB)),
-    "apostrophes and s": "'s" * (MIB // 2),
-    "combining marks": "a" + "\u0301" * (MIB // 2),
-    "zero-width joiners": "👩\u200d" * (MIB // 7),
-    "broken special tokens": "<|endoftext|" * (MIB // 12),
-    "special tokens": "<|endoftext|>" * (MIB // 13),
-}
+# 1 MiB each, of UTF-8: those of the benchmarks, and of the test that counts operations.
+TEXTS = {family: hostile.text_of(family, MIB) for family in hostile.FAMILIES}
 
 
 @pytest.mark.parametrize("name", BUILTIN)
