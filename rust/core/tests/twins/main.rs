@@ -1,18 +1,19 @@
 //! Fast code against its plain twin, on made-up texts, for as long as one likes: the scanner in bit masks, on each tier,
-//! against the scalar one; the encoder, whatever its cache knows, against the definition.
+//! against the scalar one; the encoder, whatever its cache knows, one text or many at a time, against the definition.
 //!
 //! `make twins` makes a hundred million comparisons; as one of the tests it makes ten thousand. Settings, by environment:
-//! `EXECUTIONS`, half of them the scanner's, and `SEED`. Work comes in jobs, each with a seed of its own, so the seed that
-//! is printed with a difference finds it at once.
+//! `EXECUTIONS`, half of them the scanner's, and `SEED`. Work comes in jobs, each with a seed of its own, the same for every
+//! tier; so the settings that are printed with a difference find it again at once.
 
 // Tests fail by panicking, and tell how much they compared.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod random;
 mod texts;
 mod vocabularies;
 
 use std::io::{IsTerminal, Write};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -22,17 +23,20 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use bytepair_core::pretokenize::{Pretokenizer, Tier};
-use bytepair_core::{Allowed, Interrupt, Scratch};
+use bytepair_core::{Allowed, Interrupt, Scratch, ScratchPool};
 
 use random::Random;
 use texts::{Texts, of_tokens};
 use vocabularies::{Vocabulary, published, strange, trained};
 
-/// Executions of one job, half of them the scanner's: enough for all that a cache remembers to be overwritten.
+/// Executions of one job, half of them the scanner's: enough for a cache to grow to its end.
 const JOB: u64 = 2_000_000;
 
 /// As many texts meet one vocabulary before another is chosen.
 const EPISODE: usize = 500;
+
+/// As many are encoded in one batch.
+const BATCH: usize = 50;
 
 /// So many texts come again, long after.
 const KEPT: usize = 2_000;
@@ -74,11 +78,10 @@ fn main() -> ExitCode {
         scope.spawn(|| run.show_progress(executions, start));
         let tiers: Vec<Tier> = Tier::available().collect();
         let per_tier = executions.div_ceil(u64::try_from(tiers.len()).unwrap());
-        let mut seed = seed;
-        for tier in tiers {
+        for &tier in &tiers {
             // The tier is one for all threads.
             Tier::force(Some(tier));
-            seed = run.jobs(tier, seed, per_tier);
+            run.jobs(tier, seed, per_tier);
         }
         run.is_over.store(true, Ordering::Relaxed);
     });
@@ -99,8 +102,8 @@ fn main() -> ExitCode {
 }
 
 impl Run {
-    /// Does jobs of so many executions in all, on every processor; returns the seed after theirs.
-    fn jobs(&self, tier: Tier, seed: u64, executions: u64) -> u64 {
+    /// Does jobs of so many executions in all, on every processor.
+    fn jobs(&self, tier: Tier, seed: u64, executions: u64) {
         let n_jobs = executions.div_ceil(JOB);
         let next = AtomicU64::new(0);
         thread::scope(|scope| {
@@ -113,7 +116,7 @@ impl Run {
                         }
                         let n = JOB.min(executions - job * JOB);
                         if let Err(found) = self.job(seed + job, n) {
-                            let again = format!("SEED={} EXECUTIONS={JOB}", seed + job);
+                            let again = format!("SEED={} EXECUTIONS={}", seed + job, 2 * JOB);
                             *self.difference.lock().unwrap() = Some(format!("{tier:?}, {again}: {found}"));
                             self.is_over.store(true, Ordering::Relaxed);
                         }
@@ -121,7 +124,6 @@ impl Run {
                 });
             }
         });
-        seed + n_jobs
     }
 
     /// So many executions; an error says where the twins differ.
@@ -129,11 +131,12 @@ impl Run {
         let mut random = Random::new(seed);
         let mut used: Vec<Scratch> = self.published.iter().map(|_| Scratch::default()).collect();
         let trained = trained(&mut random, &self.texts);
-        // One vocabulary is met so often that all of its cache is overwritten, while some of its texts come again.
+        // One vocabulary is met so often that its cache grows to its end, while some of its texts come again.
         let main = random.below(self.published.len());
         let mut kept: Vec<Vec<u8>> = Vec::new();
         // It meets one vocabulary after the other.
         let mut wandering = Scratch::default();
+        let pool = ScratchPool::default();
         let (mut n_scanned, mut n_encoded) = (0, 0);
         let mut text = Vec::new();
         while n_scanned + n_encoded < n && !self.is_over.load(Ordering::Relaxed) {
@@ -149,6 +152,7 @@ impl Run {
                 }
             };
             let before = (n_scanned, n_encoded);
+            let mut batch = Vec::new();
             for _ in 0..EPISODE {
                 if n_encoded < n / 2 {
                     self.text_for(vocabulary, &mut random, &mut text);
@@ -172,9 +176,15 @@ impl Run {
                     if random.one_in(64) {
                         check(&mut wandering)?;
                     }
+                    batch.push((text.clone(), expected));
+                    if batch.len() == BATCH {
+                        check_batch(vocabulary, &pool, &batch)?;
+                        n_encoded += u64::try_from(BATCH).unwrap();
+                        batch.clear();
+                    }
                 }
                 // As many as are encoded, on average.
-                for _ in 0..2 {
+                for _ in 0..3 {
                     if n_scanned < n - n / 2 {
                         let length = length_of(&mut random, 200, 4000);
                         self.texts.any(&mut random, length, &mut text);
@@ -295,6 +305,22 @@ fn encode(vocabulary: &Vocabulary, scratch: &mut Scratch, text: &[u8], expected:
     equal("decoded text", &tokenizer.decode(&ids).unwrap(), text)?;
     scratch.give_ids(ids);
     Ok(())
+}
+
+/// Texts that are encoded at once, each with what is expected of it.
+fn check_batch(vocabulary: &Vocabulary, pool: &ScratchPool, batch: &[(Vec<u8>, Vec<u32>)]) -> Result<(), String> {
+    let compare = || {
+        let texts: Vec<&[u8]> = batch.iter().map(|(text, _)| text.as_slice()).collect();
+        let found = vocabulary.tokenizer.encode_batch(pool, &texts, Allowed::None, NonZero::new(1)).unwrap();
+        let mut start = 0;
+        for ((_, expected), end) in batch.iter().zip(found.ends) {
+            equal("ids", &found.ids[start..end], expected)?;
+            start = end;
+        }
+        Ok(())
+    };
+    let shown = || batch.iter().map(|(text, _)| format!("b\"{}\"", text.escape_ascii())).collect::<Vec<_>>().join(", ");
+    check(compare).map_err(|what| format!("{}: a batch of {}: {what}", vocabulary.shown(), shown()))
 }
 
 fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &[T], expected: &[T]) -> Result<(), String> {

@@ -51,7 +51,7 @@ pub(crate) fn published() -> Vec<Vocabulary> {
 
 /// What training makes of some texts.
 pub(crate) fn trained(random: &mut Random, texts: &Texts) -> Vocabulary {
-    let mut counts = Counts::new(Pretokenizer::new("o200k").unwrap(), [] as [&str; 0]).unwrap();
+    let mut counts = Counts::new(Pretokenizer::new("o200k").unwrap(), std::iter::empty::<&str>()).unwrap();
     let mut text = Vec::new();
     for _ in 0..200 {
         texts.any(random, 200, &mut text);
