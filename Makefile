@@ -17,11 +17,12 @@ SEED ?= 1
 CHECKS ?= licenses bans sources
 # The peers of the comparison and of the abuse matrix.
 PEERS ?= .venv-peers
+ARM := aarch64-unknown-linux-gnu
 # Examples for each property; 1000 at least. For a long search: make test EXAMPLES=100000
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,12 @@ test-models: $(MODELS)/.set-up ## Ids of tokenizers inside published packages (1
 
 test-asking: build ## Offsets, segments, streams and texts that must fit against plain definitions, 20,000 cases each
 	BYTEPAIR_EXAMPLES=20000 $(PY) -m pytest tests/test_asking.py tests/test_streams.py tests/test_arrow.py
+
+test-arm: ## The NEON tier of the scanner against the others, emulated: needs Debian's gcc-aarch64-linux-gnu and qemu-user
+	rustup target add $(ARM)
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu' \
+	cargo test --locked --package bytepair-core --target $(ARM) --lib pretokenize:: -- --nocapture
 
 lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
 	cargo fmt --check

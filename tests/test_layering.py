@@ -165,6 +165,7 @@ print(f"{{(time.perf_counter() - started) * 1000:.1f}} ms", *({{*{slow}}} & (set
 # Each file that has unsafe code, and how many blocks: what it gains is in benches/LOG.md, why it is sound in the file.
 UNSAFE = {
     "core/src/pretokenize/simd/x86.rs": 2,
+    "core/src/pretokenize/simd/neon.rs": 2,
     "core/src/encode/hits.rs": 2,
     "core/src/encode/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,

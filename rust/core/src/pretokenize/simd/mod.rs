@@ -3,12 +3,14 @@
 //! Each *tier* answers the same questions with the same bits. [`portable`] is the truth and runs everywhere; a test holds the
 //! others to it, and the best one that the processor has is chosen once a text.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::blocks::{self, Block};
 use super::rules::Rules;
@@ -42,32 +44,28 @@ pub(super) struct HighBytes {
 
 /// An instruction set that the scanner is compiled for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum Tier {
     /// What every processor can do.
-    Portable = 1,
+    Portable,
     /// AVX2 with the bit instructions that came with it: x86-64 since 2013.
-    Avx2 = 2,
+    Avx2,
+    /// What every 64-bit ARM processor has.
+    Neon,
 }
 
-/// The tier that a test has forced, or 0.
-static FORCED: AtomicU8 = AtomicU8::new(0);
+/// Whether a test has forced the portable tier.
+static PORTABLE: AtomicBool = AtomicBool::new(false);
 
 impl Tier {
     /// The tiers that this processor can run, the best last.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2].into_iter().filter(|tier| tier.is_available())
+        [Self::Portable, Self::Avx2, Self::Neon].into_iter().filter(|tier| tier.is_available())
     }
 
     /// Makes every scan of this process use `tier`, where it is available, or the best one again. For tests: whichever it is,
     /// the pretokens are the same.
     pub fn force(tier: Option<Self>) {
-        let forced = match tier {
-            None => 0,
-            Some(Self::Portable) => 1,
-            Some(Self::Avx2) => 2,
-        };
-        FORCED.store(forced, Ordering::Relaxed);
+        PORTABLE.store(tier == Some(Self::Portable), Ordering::Relaxed);
     }
 
     fn is_available(self) -> bool {
@@ -75,6 +73,7 @@ impl Tier {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => x86::is_available(),
+            Self::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx2 => false,
         }
@@ -83,8 +82,8 @@ impl Tier {
     /// The tier to use now.
     #[inline]
     pub(crate) fn current() -> Self {
-        let wanted = if FORCED.load(Ordering::Relaxed) == 1 { Self::Portable } else { Self::Avx2 };
-        if wanted.is_available() { wanted } else { Self::Portable }
+        let best = if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Avx2 };
+        if PORTABLE.load(Ordering::Relaxed) || !best.is_available() { Self::Portable } else { best }
     }
 }
 
@@ -111,6 +110,8 @@ pub(super) fn split_with<B>(
     match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => x86::split(rules, text, text_ends, visit),
+        #[cfg(target_arch = "aarch64")]
+        Tier::Neon => neon::split(rules, text, text_ends, visit),
         _ => blocks::split(portable::classify, portable::classify_high, rules, text, text_ends, visit),
     }
 }
@@ -119,4 +120,23 @@ pub(super) fn split_with<B>(
 #[inline(always)]
 fn masked(block: &Block) -> &[u8; blocks::N_BYTES] {
     block.first_chunk().unwrap_or(&[0; blocks::N_BYTES])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds the masks of a tier to those of the portable one.
+    pub(super) fn check(masks: impl Fn(&Block) -> (Bytes, HighBytes)) {
+        let mut state = 1_u64;
+        for case in 0..20_000 {
+            let mut block: Block = [0; blocks::N_LOADED];
+            for (index, byte) in block.iter_mut().enumerate() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // Every byte value in every place, then random ones.
+                *byte = if case < 256 { (case + index) as u8 } else { (state >> 56) as u8 };
+            }
+            assert_eq!(masks(&block), (portable::classify(&block), portable::classify_high(&block)), "{block:?}");
+        }
+    }
 }
