@@ -15,37 +15,40 @@ pub(super) const MAX_LENGTH: usize = 48;
 ///
 /// O(n²) with n ≤ [`MAX_LENGTH`], so O(1) per byte; no allocation but in `out`.
 pub(super) fn encode(table: &MergeTable, pretoken: &[u8], out: &mut Vec<u32>) {
-    let mut symbols = [Symbol::NONE; MAX_LENGTH];
-    // `merged[i]` is what symbols i and i + 1 merge to: the lower, the sooner; NONE is higher than all.
-    let mut merged = [Symbol::NONE; MAX_LENGTH];
+    let mut parts = [Part { symbol: Symbol::NONE, merged: Symbol::NONE }; MAX_LENGTH];
     let mut n = pretoken.len().min(MAX_LENGTH);
-    for (symbol, &byte) in symbols.iter_mut().zip(pretoken) {
-        *symbol = Symbol::from_byte(byte);
+    for (part, &byte) in parts.iter_mut().zip(pretoken) {
+        part.symbol = Symbol::from_byte(byte);
     }
     for index in 1..n {
-        merged[index - 1] = table.merged(symbols[index - 1], symbols[index]);
+        parts[index - 1].merged = table.merged(parts[index - 1].symbol, parts[index].symbol);
     }
     while n > 1 {
         count(n);
-        let (mut best, mut lowest) = (0, merged[0]);
-        for (index, &candidate) in merged[..n - 1].iter().enumerate() {
-            if candidate < lowest {
-                (best, lowest) = (index, candidate);
+        let (mut best, mut lowest) = (0, parts[0].merged);
+        for (index, part) in parts[..n - 1].iter().enumerate() {
+            if part.merged < lowest {
+                (best, lowest) = (index, part.merged);
             }
         }
         if lowest.is_none() {
             break;
         }
-        symbols[best] = lowest;
-        symbols.copy_within(best + 2..n, best + 1);
-        merged.copy_within((best + 1).min(n - 1)..n - 1, best);
+        parts.copy_within(best + 2..n, best + 1);
         n -= 1;
         if best > 0 {
-            merged[best - 1] = table.merged(symbols[best - 1], lowest);
+            parts[best - 1].merged = table.merged(parts[best - 1].symbol, lowest);
         }
-        if best + 1 < n {
-            merged[best] = table.merged(lowest, symbols[best + 1]);
-        }
+        let merged = if best + 1 < n { table.merged(lowest, parts[best + 1].symbol) } else { Symbol::NONE };
+        parts[best] = Part { symbol: lowest, merged };
     }
-    out.extend(symbols[..n].iter().map(|&symbol| table.id(symbol).get()));
+    out.extend(parts[..n].iter().map(|part| table.id(part.symbol).get()));
+}
+
+/// A part of a pretoken.
+#[derive(Clone, Copy)]
+struct Part {
+    symbol: Symbol,
+    /// What it and the next part merge to: the lower, the sooner; NONE is higher than all.
+    merged: Symbol,
 }

@@ -122,7 +122,7 @@ impl MergeTable {
     }
 
     /// What `left` and `right` merge to, or [`Symbol::NONE`].
-    #[inline]
+    #[inline(always)]
     pub fn merged(&self, left: Symbol, right: Symbol) -> Symbol {
         count(1);
         if let Some(&merged) = byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
@@ -130,9 +130,12 @@ impl MergeTable {
         }
         let hash = self.seeds.pair(Pair::new(left, right));
         let (word, bit) = self.filter_bit(hash);
-        if self.filter[word] & bit == 0 {
-            return Symbol::NONE;
-        }
+        if self.filter[word] & bit == 0 { Symbol::NONE } else { self.find(hash, left, right) }
+    }
+
+    /// [`merged`](Self::merged) for a pair that has passed the filter.
+    #[inline(never)]
+    fn find(&self, hash: u64, left: Symbol, right: Symbol) -> Symbol {
         let parts = packed(left, right);
         let merge = self.by_pair.find(hash, |merge| self.parts.get(merge) == Some(&parts));
         merge.map_or(Symbol::NONE, |merge| Symbol::from_index(Symbol::BYTES + merge))
