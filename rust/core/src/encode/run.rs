@@ -269,8 +269,7 @@ impl<'a, S: Sink> Run<'a, S> {
         encoder.prepare_cuts(self.vocabulary, pretoken.bytes())?;
         let (mut start, mut n_segments) = (pretoken.start, 0);
         while start < pretoken.end {
-            let rest = self.text.get(start..pretoken.end).unwrap_or_default();
-            let end = start + encoder.cuts.first_segment(rest);
+            let end = self.segment_end(start, pretoken.end)?;
             let is_whole = end - start == pretoken.end - pretoken.start;
             let segment = Pretoken {
                 start,
@@ -286,6 +285,30 @@ impl<'a, S: Sink> Run<'a, S> {
             n_segments += 1;
         }
         Ok(n_segments)
+    }
+
+    /// Where the segment from `start` on ends, in a pretoken that ends at `end`. A long one is looked through part by part.
+    fn segment_end(&mut self, start: usize, end: usize) -> Result<usize> {
+        let (mut from, mut known) = (start, start);
+        loop {
+            let most = (from + CHECK_BYTES).min(end);
+            // Not inside a character, as far as there are such.
+            let part_end = if most < end { self.character_start(most).max(from + 1) } else { end };
+            let part = self.text.get(from..part_end).unwrap_or_default();
+            let found = from + self.encoder.cuts.first_segment(part);
+            // It ends inside the part, or there is a cut where the one before ended.
+            if found < part_end || found == end || found == known {
+                return Ok(found);
+            }
+            self.interrupt.check()?;
+            (from, known) = (self.character_start(found - 1), found);
+        }
+    }
+
+    /// Where the character starts that the byte at a place belongs to.
+    fn character_start(&self, at: usize) -> usize {
+        let is_start = |&at: &usize| self.text.get(at).is_none_or(|byte| byte & 0xC0 != 0x80);
+        (at.saturating_sub(3)..=at).rev().find(is_start).unwrap_or(at)
     }
 
     /// Encodes by merging, and remembers it.

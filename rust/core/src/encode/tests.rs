@@ -218,3 +218,25 @@ fn a_segment_is_not_a_whole_pretoken() {
         assert_eq!(encode(b"xabcdex"), [120, 256, 257, 101, 120]);
     }
 }
+
+/// What is looked through part by part has the segments of the whole, wherever a part ends in it.
+#[test]
+fn a_long_segment_is_encoded_as_by_the_definition() {
+    let gpt2 = crate::builtin::tokenizer("gpt2").unwrap().unwrap();
+    let mut scratch = Scratch::default();
+    for middle in ["aa", "é", "中文", "。「", "ß̈x", "\u{10348}"]
+        .map(str::as_bytes)
+        .into_iter()
+        .chain([&b"\x80\x80\x80\x80\x80"[..]])
+    {
+        for n_before in (1 << 18) - 7..=1 << 18 {
+            let bytes = [&vec![b'a'; n_before], middle, b"abc".repeat(9).as_slice()].concat();
+            let mut expected = Vec::new();
+            long::encode_plainly(gpt2.encoder().table(), &bytes, &mut expected);
+            let mut ids = Vec::new();
+            let encoder = gpt2.encoder();
+            encoder.encode_pretoken(gpt2.vocabulary(), &mut scratch, &bytes, &Interrupt::never(), &mut ids).unwrap();
+            assert!(ids == expected, "{n_before} {middle:?}");
+        }
+    }
+}
