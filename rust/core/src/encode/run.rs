@@ -1,6 +1,6 @@
 //! Pretokens to ids: a batch at a time from the cache, what is not there by whole-token look-up and merging.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::{ControlFlow, Range, RangeInclusive};
 
 use super::batch::Batch;
 use super::encoder::Encoder;
@@ -334,9 +334,15 @@ fn has_wide(text: &[u8]) -> bool {
     text.iter().fold(0, |highest, &byte| highest.max(byte)) >= WIDE
 }
 
-/// Whether a pretoken is likely to have safe cuts: it begins with a character of three bytes, or a space and such a one,
+/// Whether to cut a pretoken before it is looked for: it begins with a character of three bytes, or a space and such a one,
 /// and goes on. Of others, those that are not in the cache are looked at more closely.
 #[inline(always)]
 fn may_have_cuts(pretoken: &[u8]) -> bool {
-    matches!(pretoken, [first, second, _, ..] if *first >= WIDE || *second >= WIDE)
+    let [first, second, _, ..] = *pretoken else { return false };
+    let lead = if first >= WIDE { first } else { second };
+    // Korean has spaces: its words are short, and come again.
+    lead >= WIDE && (pretoken.len() > MAX_MEDIUM || !HANGUL.contains(&lead))
 }
+
+/// The first bytes of Korean syllables.
+const HANGUL: RangeInclusive<u8> = 0xEA..=0xED;
