@@ -200,9 +200,10 @@ fn paint(rules: Rules, block: &Block, bytes: &Bytes, high: &HighBytes, known: &m
     }
     let mut painted = [0; Class::COUNT];
     let mut rest = high_leads & low(known.n);
-    // What the first byte tells takes no loop; what case a letter has, it does not tell.
+    // What the first byte tells, or the first two do, takes no loop; what case a letter has, the first does not tell.
     let wide = high.wide_letters & rest;
-    let narrow = if rules.words == Words::Cased { 0 } else { high.narrow_letters & rest };
+    let narrow_letters = if rules.words == Words::Cased { 0 } else { high.narrow_letters };
+    let narrow = (narrow_letters | high.arabic_letters) & rest;
     rest ^= wide | narrow;
     painted[Class::OtherLetter.index()] = wide | wide << 1 | wide << 2 | narrow | narrow << 1;
     while rest != 0 {
@@ -411,6 +412,12 @@ mod tests {
         'ж',
         'Ж',
         'ʰ',
+        'ب',
+        'ل',
+        'ڀ',
+        'ی',
+        '\u{64B}',
+        '٣',
         '中',
         '文',
         'あ',
@@ -454,7 +461,7 @@ mod tests {
     fn text(most: usize) -> impl Strategy<Value = String> {
         let repeated = (prop::sample::select(CHARACTERS), 1..80_usize).prop_map(|(c, n)| String::from_iter(vec![c; n]));
         let single = || prop::sample::select(CHARACTERS).prop_map(String::from);
-        let word = "[a-zA-Z]{1,9}|[a-z]+'(s|ll|VE|re)| [a-z]{2,8}|[0-9]{1,8}|[а-яА-Я]{1,9}|[一-三]{1,20}";
+        let word = "[a-zA-Z]{1,9}|[a-z]+'(s|ll|VE|re)| [a-z]{2,8}|[0-9]{1,8}|[а-яА-Я]{1,9}|[ء-ٟ]{1,9}|[一-三]{1,20}";
         let piece =
             prop_oneof![20 => single(), 10 => word, 1 => repeated, 1 => prop::char::any().prop_map(String::from)];
         prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())

@@ -71,10 +71,18 @@ fn classify_high(block: &Block) -> HighBytes {
     let in_either = |[first, last]: [u8; 2], [other_first, other_last]: [u8; 2]| {
         mask(bytes.map(|bytes| vorrq_u8(within(bytes, first, last), within(bytes, other_first, other_last))))
     };
+    let is_in = |first, last| mask(bytes.map(|bytes| within(bytes, first, last)));
+    let is = |byte| mask(bytes.map(|bytes| equal(bytes, byte)));
+    let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
+        0
+    } else {
+        HighBytes::arabic_letters([is(0xD8), is(0xD9), is(0xDA)], [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
+    };
     HighBytes {
-        continuations: mask(bytes.map(|bytes| within(bytes, 0x80, 0xBF))),
+        continuations: is_in(0x80, 0xBF),
         narrow_letters: in_either([0xC4, 0xCA], [0xD0, 0xD1]),
         wide_letters: in_either([0xE5, 0xE9], [0xEB, 0xEC]),
+        arabic_letters,
     }
 }
 

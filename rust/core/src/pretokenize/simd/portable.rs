@@ -33,14 +33,17 @@ static ANSWERS: [u8; 256] = {
     table
 };
 
-/// The same of [`HighBytes`].
+/// The same of [`HighBytes`], and what tells Arabic letters.
 static HIGH_ANSWERS: [u8; 256] = {
     let mut table = [0; 256];
     let mut index = 0;
     let mut byte = 0_u8;
     while index < table.len() {
         table[index] = match (byte, letter_length(&byte)) {
+            (0x80..=0x8A, _) => 1 | 1 << 7,
+            (0xA0..=0xBF, _) => 1 | 1 << 6,
             (0x80..=0xBF, _) => 1,
+            (0xD8..=0xDA, _) => 1 << (3 + (byte - 0xD8)),
             (_, Some(2)) => 1 << 1,
             (_, Some(3)) => 1 << 2,
             _ => 0,
@@ -65,8 +68,9 @@ pub(super) fn classify(block: &Block) -> Bytes {
 /// The masks of a block that is not all ASCII.
 #[inline]
 pub(super) fn classify_high(block: &Block) -> HighBytes {
-    let [continuations, narrow_letters, wide_letters, ..] = answers(&HIGH_ANSWERS, block);
-    HighBytes { continuations, narrow_letters, wide_letters }
+    let [continuations, narrow_letters, wide_letters, d8, d9, da, from_a0, up_to_8a] = answers(&HIGH_ANSWERS, block);
+    let arabic_letters = HighBytes::arabic_letters([d8, d9, da], [from_a0, up_to_8a]);
+    HighBytes { continuations, narrow_letters, wide_letters, arabic_letters }
 }
 
 /// A mask for each bit of the answers in `table`.
@@ -113,6 +117,10 @@ mod tests {
                 *byte = first.wrapping_mul(index | 1).wrapping_add(index);
             }
             let (masks, high_masks) = (classify(&block), classify_high(&block));
+            for (index, pair) in block[..64].windows(2).enumerate() {
+                let is_letter = matches!(pair, [0xD8, 0xA0..=0xBF] | [0xD9, 0x80..=0x8A] | [0xDA, _]);
+                assert_eq!(high_masks.arabic_letters >> index & 1 == 1, is_letter, "{pair:?}");
+            }
             for (index, &byte) in block[..64].iter().enumerate() {
                 let expected = [
                     (masks.letters, byte.is_ascii_alphabetic()),

@@ -81,10 +81,18 @@ fn classify_high(block: &Block) -> HighBytes {
     let either = |first, second| _mm256_or_si256(first, second);
     let is_narrow = |bytes| either(within(bytes, 0xC4, 0xCA), within(bytes, 0xD0, 0xD1));
     let is_wide = |bytes| either(within(bytes, 0xE5, 0xE9), within(bytes, 0xEB, 0xEC));
+    let is_in = |first, last| mask(within(low, first, last), within(high, first, last));
+    let is = |byte| mask(equal(low, byte), equal(high, byte));
+    let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
+        0
+    } else {
+        HighBytes::arabic_letters([is(0xD8), is(0xD9), is(0xDA)], [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
+    };
     HighBytes {
-        continuations: mask(within(low, 0x80, 0xBF), within(high, 0x80, 0xBF)),
+        continuations: is_in(0x80, 0xBF),
         narrow_letters: mask(is_narrow(low), is_narrow(high)),
         wide_letters: mask(is_wide(low), is_wide(high)),
+        arabic_letters,
     }
 }
 
