@@ -109,7 +109,7 @@ abuse: build $(PEERS)/.set-up ## Bad input for us and four peers, side by side, 
 fuzz: setup ## Fuzz each target for $(FUZZ_SECONDS) seconds, $(FUZZ_JOBS) at a time, under AddressSanitizer; no tool is needed but C++
 	$(PY) rust/fuzz/run.py --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
-twins: ## Scanner and encoder against their plain twins, $(EXECUTIONS) comparisons from SEED=$(SEED): twenty minutes on two processors
+twins: ## Scanner and encoder against their plain twins, $(EXECUTIONS) comparisons from SEED=$(SEED): ten minutes on two processors
 	EXECUTIONS=$(EXECUTIONS) SEED=$(SEED) cargo test --locked --package bytepair-core --test twins
 
 defects: setup ## Panics on purpose: each is an exception, and what it met goes on

@@ -1,7 +1,8 @@
-//! The layers of encoding by themselves: split by each tier of the scanner, encode, count, decode.
+//! The layers of encoding by themselves: split and encode by each tier, count, decode.
 //!
-//! Unsafe code shows here: `split/Avx2` beside `split/Portable`, and the prefetch of look-ups in `words/encode`, where
-//! they leave the near caches. That of arrays does in `compare.py`, regime `encode`.
+//! Unsafe code shows here: the masks in `split/Avx2` beside `split/Portable`, the look-up in `encode/Avx2` beside
+//! `encode/Portable`, and its prefetch in `words/encode`, where lines leave the near caches. That of arrays, and large pages,
+//! do in `compare.py`, regime `encode`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -76,15 +77,16 @@ fn layers(criterion: &mut Criterion, tokenizer: &Tokenizer, name: &str, text: &[
                 n_pretokens
             });
         });
+        group.bench_function(format!("encode/{tier:?}"), |bencher| {
+            let mut scratch = Scratch::default();
+            bencher.iter(|| {
+                ids.clear();
+                tokenizer.encode(&mut scratch, black_box(text), Allowed::None, &mut ids).unwrap();
+            });
+            assert!(tokenizer.decode(&ids).unwrap() == text);
+        });
     }
     Tier::force(None);
-    group.bench_function("encode", |bencher| {
-        let mut scratch = Scratch::default();
-        bencher.iter(|| {
-            ids.clear();
-            tokenizer.encode(&mut scratch, black_box(text), Allowed::None, &mut ids).unwrap();
-        });
-    });
     group.bench_function("count", |bencher| {
         let mut scratch = Scratch::default();
         let specials = tokenizer.added_tokens().specials(Allowed::None, Allowed::None).unwrap();

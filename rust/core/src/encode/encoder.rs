@@ -10,7 +10,7 @@ use super::run::Run;
 use super::scratch::Scratch;
 use super::sink::{Count, Ids};
 use super::{long, short};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::widen;
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
@@ -138,7 +138,8 @@ impl Encoder {
         out: &mut Vec<u32>,
     ) -> Result<Vec<usize>> {
         scratch.claim(self.serial);
-        let mut ends = Vec::with_capacity(texts.len());
+        let mut ends = Vec::new();
+        ends.try_reserve_exact(texts.len()).map_err(|_| Error::memory("the ids"))?;
         let mut joined = std::mem::take(&mut scratch.joined);
         while !texts.is_empty() {
             texts = joined.fill(texts);

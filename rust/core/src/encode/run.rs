@@ -63,15 +63,14 @@ impl<'a, S: Sink> Run<'a, S> {
         self.sink
     }
 
-    /// Encodes the text as several, which end at `text_ends`, and appends to `id_ends` where the ids of each end.
+    /// Encodes the text as several, which end at `text_ends`, and appends to `ends` where the ids of each end.
     pub(super) fn encode_texts(
         &mut self,
         pretokenizer: &Pretokenizer,
         text_ends: &'a [usize],
-        id_ends: &mut Vec<usize>,
+        ends: &mut Vec<usize>,
     ) -> Result<()> {
         self.text_ends = text_ends;
-        std::mem::swap(&mut self.id_ends, id_ends);
         let flow =
             pretokenizer.ends_of_texts(self.text, text_ends, |start, ends| match self.encode_ends(start, ends) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -79,8 +78,8 @@ impl<'a, S: Sink> Run<'a, S> {
             });
         // What follows the last pretoken are empty texts.
         let n_ids = self.sink.n_ids();
-        self.id_ends.extend(self.text_ends.iter().map(|_| n_ids));
-        std::mem::swap(&mut self.id_ends, id_ends);
+        ends.append(&mut self.id_ends);
+        ends.extend(self.text_ends.iter().map(|_| n_ids));
         flow.break_value().map_or(Ok(()), Err)
     }
 

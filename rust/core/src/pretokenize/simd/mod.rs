@@ -44,7 +44,44 @@ pub(super) struct HighBytes {
     pub(super) arabic_letters: u64,
 }
 
+impl Bytes {
+    /// The masks by what a tier finds: which bytes lie in `first..=last`, and which are one byte.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline(always)]
+    fn by(is_in: impl Fn(u8, u8) -> u64, is: impl Fn(u8) -> u64) -> Self {
+        let (capitals, spaces) = (is_in(b'A', b'Z'), is(b' '));
+        Self {
+            letters: capitals | is_in(b'a', b'z'),
+            capitals,
+            digits: is_in(b'0', b'9'),
+            whitespace: spaces | is_in(0x09, 0x0D),
+            newlines: is(b'\n') | is(b'\r'),
+            spaces,
+            apostrophes: is(b'\''),
+            slashes: is(b'/'),
+            high: is_in(0x80, 0xFF),
+        }
+    }
+}
+
 impl HighBytes {
+    /// As [`Bytes::by`].
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline(always)]
+    fn by(is_in: impl Fn(u8, u8) -> u64, is: impl Fn(u8) -> u64) -> Self {
+        let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
+            0
+        } else {
+            Self::arabic_letters([0xD8, 0xD9, 0xDA].map(is), [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
+        };
+        Self {
+            continuations: is_in(0x80, 0xBF),
+            narrow_letters: is_in(0xC4, 0xCA) | is_in(0xD0, 0xD1),
+            wide_letters: is_in(0xE5, 0xE9) | is_in(0xEB, 0xEC),
+            arabic_letters,
+        }
+    }
+
     /// The first bytes of U+0620 to U+063F, U+0640 to U+064A and U+0680 to U+06BF, all of which are letters without case: by the
     /// first bytes D8, D9 and DA, and the second bytes from A0 on, and up to 8A.
     #[inline(always)]
@@ -53,7 +90,7 @@ impl HighBytes {
     }
 }
 
-/// An instruction set that the scanner is compiled for.
+/// An instruction set that the scanner and the look-up of its pretokens are compiled for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tier {
     /// What every processor can do.
@@ -73,8 +110,8 @@ impl Tier {
         [Self::Portable, Self::Avx2, Self::Neon].into_iter().filter(|tier| tier.is_available())
     }
 
-    /// Makes every scan of this process use `tier`, where it is available, or the best one again. For tests: whichever it is,
-    /// the pretokens are the same.
+    /// Makes this process use `tier` from now on, where it is available, or the best one again. For tests: whichever it is,
+    /// pretokens and ids are the same.
     pub fn force(tier: Option<Self>) {
         PORTABLE.store(tier == Some(Self::Portable), Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::arch::aarch64::{
-    uint8x16_t, vandq_u8, vceqq_u8, vcleq_u8, vcombine_u8, vcreate_u8, vdupq_n_u8, vgetq_lane_u64, vorrq_u8, vpaddq_u8,
+    uint8x16_t, vandq_u8, vceqq_u8, vcleq_u8, vcombine_u8, vcreate_u8, vdupq_n_u8, vgetq_lane_u64, vpaddq_u8,
     vreinterpretq_u64_u8, vsubq_u8,
 };
 
@@ -47,20 +47,10 @@ fn split_neon<B>(
 #[target_feature(enable = "neon")]
 fn classify(block: &Block) -> Bytes {
     let bytes = load(block);
-    let case = vdupq_n_u8(0x20);
-    let is = |byte| mask(bytes.map(|bytes| equal(bytes, byte)));
-    let either = |first, last, byte| mask(bytes.map(|bytes| vorrq_u8(within(bytes, first, last), equal(bytes, byte))));
-    Bytes {
-        letters: mask(bytes.map(|bytes| within(vorrq_u8(bytes, case), b'a', b'z'))),
-        capitals: mask(bytes.map(|bytes| within(bytes, b'A', b'Z'))),
-        digits: mask(bytes.map(|bytes| within(bytes, b'0', b'9'))),
-        whitespace: either(0x09, 0x0D, b' '),
-        newlines: either(b'\n', b'\n', b'\r'),
-        spaces: is(b' '),
-        apostrophes: is(b'\''),
-        slashes: is(b'/'),
-        high: mask(bytes.map(|bytes| within(bytes, 0x80, 0xFF))),
-    }
+    Bytes::by(
+        |first, last| mask(bytes.map(|bytes| within(bytes, first, last))),
+        |byte| mask(bytes.map(|bytes| equal(bytes, byte))),
+    )
 }
 
 /// The masks of a block that is not all ASCII.
@@ -68,22 +58,10 @@ fn classify(block: &Block) -> Bytes {
 #[target_feature(enable = "neon")]
 fn classify_high(block: &Block) -> HighBytes {
     let bytes = load(block);
-    let in_either = |[first, last]: [u8; 2], [other_first, other_last]: [u8; 2]| {
-        mask(bytes.map(|bytes| vorrq_u8(within(bytes, first, last), within(bytes, other_first, other_last))))
-    };
-    let is_in = |first, last| mask(bytes.map(|bytes| within(bytes, first, last)));
-    let is = |byte| mask(bytes.map(|bytes| equal(bytes, byte)));
-    let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
-        0
-    } else {
-        HighBytes::arabic_letters([is(0xD8), is(0xD9), is(0xDA)], [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
-    };
-    HighBytes {
-        continuations: is_in(0x80, 0xBF),
-        narrow_letters: in_either([0xC4, 0xCA], [0xD0, 0xD1]),
-        wide_letters: in_either([0xE5, 0xE9], [0xEB, 0xEC]),
-        arabic_letters,
-    }
+    HighBytes::by(
+        |first, last| mask(bytes.map(|bytes| within(bytes, first, last))),
+        |byte| mask(bytes.map(|bytes| equal(bytes, byte))),
+    )
 }
 
 #[inline]

@@ -8,8 +8,8 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256,
-    _mm256_set1_epi8, _mm256_setr_epi64x,
+    __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_set1_epi8,
+    _mm256_setr_epi64x,
 };
 use std::ops::ControlFlow;
 
@@ -56,21 +56,10 @@ fn split_avx2<B>(
 #[target_feature(enable = "avx2")]
 fn classify(block: &Block) -> Bytes {
     let (low, high) = load(block);
-    let case = splat(0x20);
-    let is_letter = |bytes| within(_mm256_or_si256(bytes, case), b'a', b'z');
-    let is_whitespace = |bytes| _mm256_or_si256(within(bytes, 0x09, 0x0D), equal(bytes, b' '));
-    let is_newline = |bytes| _mm256_or_si256(equal(bytes, b'\n'), equal(bytes, b'\r'));
-    Bytes {
-        letters: mask(is_letter(low), is_letter(high)),
-        capitals: mask(within(low, b'A', b'Z'), within(high, b'A', b'Z')),
-        digits: mask(within(low, b'0', b'9'), within(high, b'0', b'9')),
-        whitespace: mask(is_whitespace(low), is_whitespace(high)),
-        newlines: mask(is_newline(low), is_newline(high)),
-        spaces: mask(equal(low, b' '), equal(high, b' ')),
-        apostrophes: mask(equal(low, b'\''), equal(high, b'\'')),
-        slashes: mask(equal(low, b'/'), equal(high, b'/')),
-        high: mask(low, high),
-    }
+    Bytes::by(
+        |first, last| mask(within(low, first, last), within(high, first, last)),
+        |byte| mask(equal(low, byte), equal(high, byte)),
+    )
 }
 
 /// The masks of a block that is not all ASCII.
@@ -78,22 +67,10 @@ fn classify(block: &Block) -> Bytes {
 #[target_feature(enable = "avx2")]
 fn classify_high(block: &Block) -> HighBytes {
     let (low, high) = load(block);
-    let either = |first, second| _mm256_or_si256(first, second);
-    let is_narrow = |bytes| either(within(bytes, 0xC4, 0xCA), within(bytes, 0xD0, 0xD1));
-    let is_wide = |bytes| either(within(bytes, 0xE5, 0xE9), within(bytes, 0xEB, 0xEC));
-    let is_in = |first, last| mask(within(low, first, last), within(high, first, last));
-    let is = |byte| mask(equal(low, byte), equal(high, byte));
-    let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
-        0
-    } else {
-        HighBytes::arabic_letters([is(0xD8), is(0xD9), is(0xDA)], [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
-    };
-    HighBytes {
-        continuations: is_in(0x80, 0xBF),
-        narrow_letters: mask(is_narrow(low), is_narrow(high)),
-        wide_letters: mask(is_wide(low), is_wide(high)),
-        arabic_letters,
-    }
+    HighBytes::by(
+        |first, last| mask(within(low, first, last), within(high, first, last)),
+        |byte| mask(equal(low, byte), equal(high, byte)),
+    )
 }
 
 /// The bytes of a block. The compiler makes one load of four words.
