@@ -14,6 +14,7 @@ __all__ = [
     "InternalError",
     "MissingByteError",
     "PatternError",
+    "ShapeError",
     "SpecialTokenError",
     "TokenIdError",
     "TrainingError",
@@ -92,6 +93,10 @@ class PatternError(BytepairError, ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class ShapeError(BytepairError, ValueError):
+    """The fields of a model's shape, or the arrays that a model is given, do not fit together."""
 
 
 class SpecialTokenError(BytepairError, ValueError):
