@@ -1,0 +1,195 @@
+"""Bytes of inference: the cache of keys and values, and what one token must read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bytepair.accounting.breakdown import Breakdown, check_counts, letters
+from bytepair.accounting.flops import forward_flops, products
+from bytepair.accounting.parameters import Dtype, bytes_of, weight_bytes
+from bytepair.transformer.config import Config
+
+__all__ = ["Intensity", "arithmetic_intensity", "decode_bytes", "kv_cache_bytes"]
+
+
+def kv_cache_bytes(config: Config, length: int, batch: int = 1, dtype: Dtype = "float32") -> Breakdown:
+    """Return the bytes of the keys and values of all layers: B·S·L·K·A numbers each.
+
+    Pope et al., *Efficiently Scaling Transformer Inference*, 2022, section 2. Fewer heads of keys and values than of
+    queries (K < H) make it smaller by that factor.
+
+    Parameters
+    ----------
+    config : Config
+    length : int
+        S, tokens in the cache.
+    batch : int, default 1
+        B, sequences.
+    dtype : {"float32", "bfloat16", "float16", "int8"}, default "float32"
+
+    Returns
+    -------
+    Breakdown
+        In bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A count is no positive integer, or `dtype` is unknown.
+
+    Examples
+    --------
+    >>> from bytepair.accounting import kv_cache_bytes
+    >>> from bytepair.transformer import Config
+    >>> notes = Config.preset("gpt2-xl-notes")
+    >>> kv_cache_bytes(notes, 1).total, kv_cache_bytes(notes, 1024).total
+    (614400, 629145600)
+    """
+    check_counts(length=length, batch=batch)
+    n_bytes = bytes_of(dtype)
+    each = n_bytes * batch * length * config.num_layers * config.num_kv_heads * config.head_dim
+    formula = f"{n_bytes}·B·S·L·K·A"
+    return Breakdown(
+        f"Bytes of the cache as {dtype}",
+        "bytes",
+        {"keys": each, "values": each},
+        {"keys": formula, "values": formula},
+        letters(config, B=batch, S=length),
+    )
+
+
+def decode_bytes(config: Config, cache_length: int, batch: int = 1, dtype: Dtype = "float32") -> Breakdown:
+    """Return the bytes that making one more token of each sequence must read: all weights, and all of the cache.
+
+    Of the embedding only one row a sequence is read, unless it is the head too. What is computed on the way is small
+    and stays in the processor's caches, so it is not counted.
+
+    Parameters
+    ----------
+    config : Config
+    cache_length : int
+        Tokens in the cache before this one, 0 or more.
+    batch : int, default 1
+        B, sequences.
+    dtype : {"float32", "bfloat16", "float16", "int8"}, default "float32"
+        Of weights and cache.
+
+    Returns
+    -------
+    Breakdown
+        In bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A count is no integer or too small, or `dtype` is unknown.
+
+    Examples
+    --------
+    >>> from bytepair.accounting import decode_bytes
+    >>> from bytepair.transformer import Config
+    >>> notes = Config.preset("gpt2-xl-notes")
+    >>> decode_bytes(notes, 0).components["weights"]
+    8186585600
+    """
+    check_counts(0, cache_length=cache_length)
+    cache = kv_cache_bytes(config, cache_length + 1, batch, dtype)
+    weights = weight_bytes(config, dtype)
+    n_bytes = bytes_of(dtype)
+    # The tables that are looked into: a row for each sequence.
+    tables = ["position"] if config.tie_embeddings else ["embedding", "position"]
+    tables = [name for name in tables if name in weights.components]
+    components = {
+        "weights": weights.total - sum(weights.components[name] for name in tables),
+        "rows": n_bytes * batch * config.d_model * len(tables),
+        "cache": cache.total,
+    }
+    formulas = {
+        "weights": f"{n_bytes}·(parameters - {' - '.join(tables)})" if tables else f"{n_bytes}·parameters",
+        "rows": f"{n_bytes}·B·{len(tables)}·D",
+        "cache": f"{2 * n_bytes}·B·S·L·K·A",
+    }
+    return Breakdown("Bytes read for one more token", "bytes", components, formulas, cache.letters)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """FLOPs beside the bytes that they need, by component.
+
+    Attributes
+    ----------
+    flops, moved : Breakdown
+        In FLOPs and in bytes, of the same components.
+    """
+
+    flops: Breakdown
+    moved: Breakdown
+
+    def ratio(self, name: str | None = None) -> float:
+        """Return the FLOPs for each byte of one component; without a name, of all together."""
+        if name is None:
+            return self.flops.total / self.moved.total
+        return self.flops.components[name] / self.moved.components[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `bytepair account --json` prints of it."""
+        return {"total": self.ratio(), "components": {name: self.ratio(name) for name in self.flops.components}}
+
+    def __str__(self) -> str:
+        """Return a table of 80 columns."""
+        lines = [f"{'Arithmetic intensity':20}{'FLOPs':>25}{'bytes':>23}{'FLOPs/byte':>12}"]
+        for name in (*self.flops.components, None):
+            flops, moved = (
+                found.total if name is None else found.components[name] for found in (self.flops, self.moved)
+            )
+            lines.append(f"  {name or 'total':18}{flops:25,}{moved:23,}{self.ratio(name):12.2f}")
+        return "\n".join(lines)
+
+
+def arithmetic_intensity(
+    config: Config, seq_len: int, batch: int = 1, *, past: int = 0, dtype: Dtype = "float32"
+) -> Intensity:
+    """Return the FLOPs for each byte that the products of a forward pass must move.
+
+    A product of an (m, k) and a (k, n) matrix takes 2·m·k·n FLOPs and moves m·k + k·n + m·n numbers, if each operand is
+    read once and the result is written once. Where that is below a machine's FLOP/s divided by its bytes/s, memory
+    decides how long it takes (Williams et al., *Roofline*, 2009). One query has about 2 FLOPs for each number read,
+    however long the cache: decoding is bound by memory.
+
+    Parameters
+    ----------
+    config : Config
+    seq_len : int
+        T, queries a sequence: 1 to decode.
+    batch : int, default 1
+        B, sequences. They share weights, but no keys and values.
+    past : int, default 0
+        Keys and values in the cache before the first query.
+    dtype : {"float32", "bfloat16", "float16", "int8"}, default "float32"
+
+    Returns
+    -------
+    Intensity
+        In FLOPs a byte.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A count is no positive integer, or `dtype` is unknown.
+
+    Examples
+    --------
+    >>> from bytepair.accounting import arithmetic_intensity
+    >>> from bytepair.transformer import Config
+    >>> notes = Config.preset("gpt2-xl-notes")
+    >>> [round(arithmetic_intensity(notes, rows).ratio("output"), 2) for rows in (1, 8, 64, 1024)]
+    [0.5, 3.96, 29.63, 224.56]
+    """
+    flops = forward_flops(config, seq_len, batch, past=past)
+    n_bytes = bytes_of(dtype)
+    moved: dict[str, int] = {}
+    for product in products(config, seq_len, batch, past, last_only=False):
+        moved[product.component] = moved.get(product.component, 0) + product.moved(n_bytes)
+    formulas = dict.fromkeys(moved, f"{n_bytes}·(m·k + k·n + m·n)")
+    return Intensity(flops, Breakdown("Bytes of the products", "bytes", moved, formulas, flops.letters))
