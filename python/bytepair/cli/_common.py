@@ -40,6 +40,13 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def one_or_more(text: str) -> int:
+    """Return the number that an argument is."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"it must be 1 or more, not {text!r}")
+    return int(text)
+
+
 def load_tokenizer(name: str) -> Tokenizer:
     """Return the tokenizer in a file or folder, or the built-in one of this name."""
     if os.path.exists(name):  # noqa: PTH110

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help=f"some of {', '.join(_PEERS)} (default: the first three, where installed)",
     )
-    parser.add_argument("--runs", type=_count, default=3, metavar="N", help="processes for each figure (default: 3)")
+    parser.add_argument(
+        "--runs", type=_common.one_or_more, default=3, metavar="N", help="processes for each figure (default: 3)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -79,12 +81,6 @@ def _names(text: str) -> list[str]:
         if name not in _PEERS:
             raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(_PEERS)}")
     return names
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"it must be 1 or more, not {text!r}")
-    return int(text)
 
 
 def _measured(tokenizer: Tokenizer, texts: list[str], peers: list[str], n_runs: int) -> Iterator[dict[str, Any]]:
