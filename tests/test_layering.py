@@ -63,7 +63,8 @@ PYTHON_MAY_IMPORT = {
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
     "tokenizer": {"_arguments", "_arrays", "_core", "_corpus", "_files", "_load", "_report", "_types", "errors"},
-    "unicode": {"tokenizer", "unicode"},
+    "_figure": set(),
+    "unicode": {"_corpus", "_figure", "_types", "errors", "tokenizer", "unicode"},
     "_encoding": {"_core"},
     "huggingface": {"_core", "_encoding", "_files", "_load", "errors", "tokenizer"},
     "__init__": {"_core", "_report", "errors", "tokenizer"},
@@ -74,7 +75,7 @@ PYTHON_MAY_IMPORT = {
     # Of the transformer, `config` alone: tests/test_accounting.py.
     "accounting": {"accounting", "transformer"},
     "_measure": {"__init__", "_measure", "errors"},
-    "cli": {"_core", "__init__", "_measure", "_types", "cli", "unicode"},
+    "cli": {"_core", "__init__", "_measure", "_files", "_types", "cli", "unicode"},
 }
 
 

@@ -29,6 +29,16 @@ _NOTHING = object()
 
 def count_into(trainer: _core.Trainer, corpus: Corpus | object) -> None:
     """Count the pretokens of a corpus in any of its forms."""
+    items = items_of(corpus)
+    first = next(items, _NOTHING)
+    if isinstance(first, os.PathLike):
+        _count_files(trainer, [first, *items])
+    elif first is not _NOTHING:
+        _count_documents(trainer, itertools.chain([first], items))
+
+
+def items_of(corpus: Corpus | object) -> Iterator[object]:
+    """Return the paths or documents of a corpus in any of its forms; their types are not checked."""
     single = os.PathLike, str, bytes, bytearray, memoryview
     items: Iterator[object]
     if isinstance(corpus, single):
@@ -43,10 +53,7 @@ def count_into(trainer: _core.Trainer, corpus: Corpus | object) -> None:
         what = "the corpus" if isinstance(corpus, str) else "the first document"
         message = f"{what} is a str that names an existing file or folder: pass Path({first!r}) to train on a file"
         raise TrainingError(f"{message}, or {first.encode()!r} to train on these few characters")
-    if isinstance(first, os.PathLike):
-        _count_files(trainer, [first, *items])
-    elif first is not _NOTHING:
-        _count_documents(trainer, itertools.chain([first], items))
+    return items if first is _NOTHING else itertools.chain([first], items)
 
 
 def _is_a_name(text: str) -> bool:

@@ -52,8 +52,8 @@ def target(path: Path) -> Path:
     return real
 
 
-def write(files: Mapping[Path, str]) -> None:
-    """Write text files so that each is, at any moment, the old one or the whole new one.
+def write(files: Mapping[Path, str | bytes]) -> None:
+    """Write files so that each is, at any moment, the old one or the whole new one.
 
     Each is written and flushed under another name in its folder, and takes its own name only when all are complete. A
     crash between two of the names leaves some files new and some old, but none cut off.
@@ -66,8 +66,8 @@ def write(files: Mapping[Path, str]) -> None:
         for path, text in targets:
             handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
             parts.append((part, path))
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with open(handle, "wb") as file:
+                file.write(text.encode() if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(file.fileno())
         for part, path in parts:

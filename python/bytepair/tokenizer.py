@@ -415,7 +415,7 @@ class Tokenizer(ArrayTokenizer):
             path.mkdir(exist_ok=True)
         _files.write(files)
 
-    def _files_for(self, path: Path, format: Format | None) -> dict[Path, str]:
+    def _files_for(self, path: Path, format: Format | None) -> Mapping[Path, str]:
         """Return the texts that `save` writes, by path, where nothing forbids writing them."""
         by_suffix: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
         wanted = by_suffix.get(path.suffix) if format is None else format

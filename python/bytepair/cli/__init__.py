@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import bytepair
-from bytepair.cli import bench, compare, convert, count, decode, encode, inspect, tour, train, unicode
+from bytepair.cli import bench, compare, convert, count, decode, encode, inspect, tour, tradeoff, train, unicode
 
 __all__ = ["main"]
 
@@ -25,6 +25,7 @@ _VERBS = {
     "compare": compare,
     "bench": bench,
     "convert": convert,
+    "tradeoff": tradeoff,
     "unicode": unicode,
     "tour": tour,
 }

@@ -14,6 +14,7 @@ one that texts are split by (:data:`bytepair.UNICODE_VERSION`).
 
 from bytepair.unicode._characters import Character, Inspection, TokenSpan, inspect
 from bytepair.unicode._lengths import EncodingLengths, Lengths, encoding_lengths
+from bytepair.unicode._tradeoff import TradeoffRow, tradeoff_picture, vocabulary_tradeoff
 from bytepair.unicode._utf8 import ByteClass, InvalidSequence, classify_byte, explain_invalid
 
 __all__ = [
@@ -24,8 +25,11 @@ __all__ = [
     "InvalidSequence",
     "Lengths",
     "TokenSpan",
+    "TradeoffRow",
     "classify_byte",
     "encoding_lengths",
     "explain_invalid",
     "inspect",
+    "tradeoff_picture",
+    "vocabulary_tradeoff",
 ]
