@@ -268,8 +268,9 @@ assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < 200_000
 def test_without_the_package_the_message_says_what_to_install(tmp_path, monkeypatch):
     path = write(tmp_path / "model.gguf", ["a", "b", "ab"], ["a b"])
     Tokenizer.load(path)
-    monkeypatch.delitem(sys.modules, "bytepair._gguf")
-    monkeypatch.delattr(bytepair, "_gguf")
+    for module in ("_gguf", "_gguf_reader"):
+        monkeypatch.delitem(sys.modules, f"bytepair.{module}")
+        monkeypatch.delattr(bytepair, module)
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'bytepair\[weights\]'"):
         Tokenizer.load(path)

@@ -57,7 +57,8 @@ PYTHON_MAY_IMPORT = {
     "_files": {"errors"},
     "_load": {"_core", "_files", "_gguf", "_hub", "_types", "errors"},
     # Imported where they are needed: each needs an extra.
-    "_gguf": {"_core", "errors"},
+    "_gguf": {"_core", "_gguf_reader", "errors"},
+    "_gguf_reader": {"errors"},
     "_hub": {"_load", "errors"},
     "_corpus": {"_core", "_types", "errors"},
     "_arguments": {"errors"},
@@ -71,7 +72,7 @@ PYTHON_MAY_IMPORT = {
     "__main__": {"cli"},
     "tiktoken": {"_core", "_files", "tiktoken"},
     # It knows no tokenizer: ids come in as arrays.
-    "transformer": {"errors", "transformer"},
+    "transformer": {"_gguf_reader", "errors", "transformer"},
     # Of the transformer, `config` alone: tests/test_accounting.py.
     "accounting": {"accounting", "transformer"},
     "_measure": {"__init__", "_measure", "errors"},
