@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use bytepair_core::pretokenize::Pretokenizer;
-use bytepair_core::train::{Counts, Progress, Stage, StopReason, Tie, TrainOptions, Trained, naive, train};
+use bytepair_core::train::{Counts, Progress, Stage, StopReason, Tie, TrainOptions, Trained, naive, train, train_from};
 use bytepair_core::{Error, ErrorKind, Symbol};
 use proptest::prelude::*;
 
@@ -80,6 +80,40 @@ proptest! {
         let trained = fast(&counts, &options);
         prop_assert_eq!(&trained, &naive::train(&counts, &options).unwrap());
         prop_assert_eq!(trained.n_tokens(), n_tokens(&counts, trained.merges()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4_000) })]
+
+    #[test]
+    fn going_on_after_any_merge_gives_what_was_not_interrupted(
+        corpus in small_corpus(),
+        options in options(),
+        points in prop::collection::vec(any::<prop::sample::Index>(), 20),
+    ) {
+        let counts = counts_of(corpus);
+        let whole = fast(&counts, &options);
+        for point in points {
+            let start = &whole.merges()[..point.index(whole.merges().len() + 1)];
+            prop_assert_eq!(&train_from(&counts, start, &options, &mut |_| Ok(())).unwrap(), &whole);
+        }
+    }
+
+    #[test]
+    fn going_on_from_the_merges_of_another_corpus_agrees_with_the_definition(
+        (other, corpus) in (small_corpus(), small_corpus()),
+        (tie, max_merges) in (0..3_usize, 0..8_usize),
+        options in options(),
+    ) {
+        let other = fast(&counts_of(other), &TrainOptions { tie: TIES[tie], ..TrainOptions::new(max_merges) });
+        let options = TrainOptions { max_merges: options.max_merges + max_merges, ..options };
+        let counts = counts_of(corpus);
+        let trained = train_from(&counts, other.merges(), &options, &mut |_| Ok(())).unwrap();
+        prop_assert!(trained.merges().starts_with(other.merges()));
+        prop_assert_eq!(&trained, &naive::train_from(&counts, other.merges(), &options).unwrap());
+        prop_assert_eq!(trained.n_tokens(), n_tokens(&counts, trained.merges()));
+        prop_assert_eq!(trained.frequencies().iter().sum::<u64>(), *trained.n_tokens().last().unwrap());
     }
 }
 
@@ -186,6 +220,28 @@ fn pairs_are_found_again_where_counts_fall_off_a_cliff() {
 }
 
 #[test]
+fn merges_that_are_no_start_are_refused_by_number() {
+    let counts = counts_of([("abc", 2)]);
+    let [a, b, ab] = [97, 98, 256].map(Symbol::new);
+    // Each makes a token twice as long as the one before.
+    let doubling = (0..20).map(|k| if k == 0 { (a, a) } else { (Symbol::new(255 + k), Symbol::new(255 + k)) });
+    for (start, reason) in [
+        (vec![(a, b), (ab, Symbol::new(257))], "number 1 (256, 257) has a part that no merge before it makes"),
+        (vec![(a, b), (b, a), (a, b)], "number 2 (97, 98) is there twice"),
+        (doubling.collect(), "number 16 (271, 271) makes a token that is too long"),
+        (vec![(a, b); 31], "31 merges to start from are more than the 30 asked for"),
+    ] {
+        for trained in [
+            train_from(&counts, &start, &TrainOptions::new(30), &mut |_| Ok(())),
+            naive::train_from(&counts, &start, &TrainOptions::new(30)),
+        ] {
+            let error = trained.unwrap_err();
+            assert!(error.is_training() && error.to_string().contains(reason), "{error}");
+        }
+    }
+}
+
+#[test]
 fn an_empty_corpus_is_refused_with_what_to_do() {
     let mut counts = counts_of::<&str>([]);
     counts.add_document(b"<|end|>").unwrap();
@@ -277,21 +333,20 @@ fn a_checkpoint_hears_of_progress_and_can_stop_the_work() {
     let document = b"some text<|end|>".repeat(100_000);
     let mut counts = counts_of::<&str>([]);
     let mut last = None;
-    let mut note = |progress: Progress| {
-        last = Some(progress);
+    let mut note = |progress: Progress<'_>| {
+        last = Some((progress.stage, progress.done, progress.total));
         Ok(())
     };
     counts.add_documents(&[&document], NonZero::new(2), &mut note).unwrap();
     let total = document.len() as u64;
-    assert_eq!(last, Some(Progress { stage: Stage::Counting, done: total, total: Some(total) }));
+    assert_eq!(last, Some((Stage::Counting, total, Some(total))));
 
     let mut stages = Vec::new();
-    train(&counts, &TrainOptions::new(3), &mut |progress| {
-        stages.push(progress);
+    let trained = train(&counts, &TrainOptions::new(3), &mut |progress| {
+        stages.push((progress.stage, progress.done, progress.total, progress.merges.to_vec()));
         Ok(())
-    })
-    .unwrap();
-    assert_eq!(stages, [Progress { stage: Stage::Merging, done: 3, total: Some(3) }]);
+    });
+    assert_eq!(stages, [(Stage::Merging, 3, Some(3), trained.unwrap().merges().to_vec())]);
     let error = train(&counts, &TrainOptions::new(3), &mut |_| Err(Error::interrupted())).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Interrupted));
 }

@@ -59,7 +59,7 @@ impl<'a> Watch<'a> {
         Self { callback, total, before: heard.done, heard, raised: None }
     }
 
-    fn poll(&mut self, progress: Progress) -> bytepair_core::Result<()> {
+    fn poll(&mut self, progress: Progress<'_>) -> bytepair_core::Result<()> {
         #[cfg(feature = "defects")]
         crate::defects::strike();
         self.heard.done = self.before + progress.done;

@@ -114,7 +114,7 @@ impl<'p, R: Read> Blocks<'p, R> {
 mod tests {
     use super::*;
     use crate::pretokenize::Pretokenizer;
-    use crate::train::Counts;
+    use crate::train::{Counts, Progress};
 
     /// Gives at most `step` bytes at a time, as a pipe may.
     struct Trickle<'a> {
@@ -147,7 +147,7 @@ mod tests {
                 for size in (1..80_usize).chain([200, 512, 1 << 20]) {
                     let reader = Trickle { rest: text.as_bytes(), step: size.div_ceil(3) };
                     let blocks = Blocks::new(reader, Path::new("trickle"));
-                    let mut nothing = |_| Ok(());
+                    let mut nothing = |_: Progress<'_>| Ok(());
                     let mut ticker = Ticker::new(&mut nothing, Stage::Counting, None);
                     let table = count_blocks(&split, blocks, 1 + size % 3, size, &mut ticker).unwrap();
                     assert_eq!(sorted(table.iter()), sorted(whole.iter()), "{special:?} in blocks of {size}");

@@ -4,6 +4,7 @@ use super::candidates::Candidates;
 use super::neighbours::{Met, Neighbours};
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::report::{StopReason, Trained};
+use super::start::Start;
 use super::tie::TieRule;
 use super::words::Words;
 use super::{Counts, TrainOptions};
@@ -30,26 +31,41 @@ pub(super) struct MergeLoop<'a, R: TieRule> {
 }
 
 impl<'a, R: TieRule> MergeLoop<'a, R> {
-    pub(super) fn new(counts: &Counts, options: &TrainOptions, rule: R, checkpoint: Checkpoint<'a>) -> Result<Self> {
+    pub(super) fn new(
+        counts: &Counts,
+        start: &Start<'_>,
+        options: &TrainOptions,
+        rule: R,
+        checkpoint: Checkpoint<'a>,
+    ) -> Result<Self> {
         let mut ticker = Ticker::new(checkpoint, Stage::Merging, Some(widen_u64(options.max_merges)));
-        let words = Words::new(counts, &mut ticker)?;
+        let mut words = Words::new(counts, &mut ticker)?;
         let mut candidates = Candidates::new(options, rule);
-        index_bytes(&words, &mut candidates, &mut ticker)?;
-        Ok(Self {
+        let mut trained = Trained::new(counts.total_bytes());
+        start.make(&mut words, &mut candidates, &mut trained, &mut ticker)?;
+        let mut merging = Self {
             words,
             candidates,
             left: Neighbours::default(),
             right: Neighbours::default(),
             max_merges: options.max_merges,
-            trained: Trained::new(counts.total_bytes()),
+            trained,
             ticker,
-        })
+        };
+        if start.len() == 0 {
+            index_bytes(&merging.words, &mut merging.candidates, &mut merging.ticker)?;
+        } else {
+            let last = merging.trained.counts().last().copied().unwrap_or_default();
+            merging.candidates.expect(last, start.len(), options.max_merges);
+            merging.index()?;
+        }
+        Ok(merging)
     }
 
     /// Merges until there is a reason to stop.
     pub(super) fn run(mut self) -> Result<Trained> {
         while self.trained.merges().len() < self.max_merges {
-            self.ticker.tick(widen_u64(self.trained.merges().len()))?;
+            self.ticker.tick(self.trained.merges())?;
             let next = self.candidates.next();
             if self.candidates.may_hide_better_than(next.map_or(0, |(_, count)| count)) {
                 self.index_again()?;
@@ -57,13 +73,17 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
             }
             let Some((pair, count)) = next else {
                 let stop = self.why_none()?;
-                return Ok(self.trained.stopped(stop));
+                return Ok(self.stopped(stop));
             };
             self.candidates.expect(count, self.trained.merges().len(), self.max_merges);
             self.merge(pair, count)?;
         }
-        self.ticker.report(widen_u64(self.max_merges))?;
-        Ok(self.trained)
+        self.ticker.report(self.trained.merges())?;
+        Ok(self.stopped(StopReason::VocabSize))
+    }
+
+    fn stopped(self, stop: StopReason) -> Trained {
+        self.trained.stopped(stop, self.words.tokens())
     }
 
     /// Makes `pair` one symbol wherever it stands.
@@ -74,10 +94,9 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         self.left.grow(made)?;
         self.right.grow(made)?;
 
-        let done = widen_u64(self.trained.merges().len());
         let mut replaced = 0;
         for visits in self.candidates.positions(places).chunks(LOOK_UP_VISITS) {
-            self.ticker.tick(done)?;
+            self.ticker.tick(self.trained.merges())?;
             for group in visits.chunks(GROUP) {
                 self.left.reserve(GROUP)?;
                 self.right.reserve(GROUP)?;
@@ -134,9 +153,14 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         })
     }
 
-    /// Indexes all pairs as they stand now.
+    /// Indexes all pairs anew, and hides none from now on.
     fn index_again(&mut self) -> Result<()> {
         self.candidates.clear();
+        self.index()
+    }
+
+    /// Indexes the pairs as they stand now.
+    fn index(&mut self) -> Result<()> {
         let tallies = self.tally()?;
         let mut places = PairMap::default();
         places.try_reserve(tallies.len()).map_err(out_of_memory)?;
@@ -145,10 +169,9 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
                 places.insert(pair, place);
             }
         }
-        let done = widen_u64(self.trained.merges().len());
         let lengths = self.candidates.lengths().to_vec();
         for (i, (position, pair, _)) in self.words.pairs(&lengths).enumerate() {
-            self.ticker.step(i, done)?;
+            self.ticker.step(i, self.trained.merges())?;
             if let Some(place) = places.get_mut(&pair) {
                 self.candidates.place(*place, position);
                 *place += 1;
@@ -168,10 +191,9 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
 
     /// How often each pair occurs that makes no token too long, and at how many positions.
     fn tally(&mut self) -> Result<PairMap<(u64, usize)>> {
-        let done = widen_u64(self.trained.merges().len());
         let mut tallies = PairMap::<(u64, usize)>::default();
         for (i, (_, pair, weight)) in self.words.pairs(self.candidates.lengths()).enumerate() {
-            self.ticker.step(i, done)?;
+            self.ticker.step(i, self.trained.merges())?;
             if self.candidates.fits(pair) {
                 tallies.try_reserve(1).map_err(out_of_memory)?;
                 let (count, n) = tallies.entry(pair).or_default();

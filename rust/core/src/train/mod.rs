@@ -18,6 +18,7 @@ mod pairs;
 mod progress;
 mod report;
 mod split;
+mod start;
 mod table;
 mod tie;
 mod words;
@@ -31,6 +32,7 @@ use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
 use crate::ids::{Symbol, TokenId, widen};
 use merge_loop::MergeLoop;
+use start::Start;
 
 /// How to train.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,18 +85,57 @@ impl TrainOptions {
 /// # Ok::<(), bytepair_core::Error>(())
 /// ```
 pub fn train(counts: &Counts, options: &TrainOptions, checkpoint: Checkpoint<'_>) -> Result<Trained> {
-    check(counts, options)?;
+    train_from(counts, &[], options, checkpoint)
+}
+
+/// Learns merges from `counts` after those of `start`, which are made first: those that training was [in the midst
+/// of](Progress::merges), or those of another tokenizer.
+///
+/// Going on from the first merges that [`train`] learns, however many, gives what `train` gives. The merges of `start` are
+/// among [`TrainOptions::max_merges`] and in what is returned; the other options do not concern them.
+///
+/// # Errors
+///
+/// As [`train`], and [`ErrorKind::Training`](crate::ErrorKind::Training) where a merge of `start` has a part that none
+/// before it makes, is there twice, or makes a token that is too long, or where there are more than
+/// [`TrainOptions::max_merges`].
+///
+/// # Complexity
+///
+/// With S bytes of distinct pretokens, O(S log S) for the merges of `start`, at about the cost of encoding the distinct
+/// pretokens once; then as [`train`] for the others.
+///
+/// # Examples
+///
+/// ```
+/// use bytepair_core::pretokenize::Pretokenizer;
+/// use bytepair_core::train::{Counts, TrainOptions, train, train_from};
+///
+/// let mut counts = Counts::new(Pretokenizer::new("gpt2")?, ["<|endoftext|>"])?;
+/// counts.add_document(b"low lower newest newest newest widest")?;
+/// let some = train(&counts, &TrainOptions::new(2), &mut |_| Ok(()))?;
+/// let all = train_from(&counts, some.merges(), &TrainOptions::new(5), &mut |_| Ok(()))?;
+/// assert_eq!(all, train(&counts, &TrainOptions::new(5), &mut |_| Ok(()))?);
+/// # Ok::<(), bytepair_core::Error>(())
+/// ```
+pub fn train_from(
+    counts: &Counts,
+    start: &[(Symbol, Symbol)],
+    options: &TrainOptions,
+    checkpoint: Checkpoint<'_>,
+) -> Result<Trained> {
+    let start = &check(counts, start, options)?;
     // A longer token could be learnt, but never be saved.
     let longest = options.max_token_length.map_or(MAX_TOKEN_BYTES, |length| length.min(MAX_TOKEN_BYTES));
-    let options = TrainOptions { max_token_length: Some(longest), ..options.clone() };
+    let options = &TrainOptions { max_token_length: Some(longest), ..options.clone() };
     match options.tie {
-        Tie::HuggingFace => MergeLoop::new(counts, &options, tie::HuggingFace::new(), checkpoint)?.run(),
-        Tie::Id => MergeLoop::new(counts, &options, tie::Id, checkpoint)?.run(),
-        Tie::Bytes => MergeLoop::new(counts, &options, tie::Bytes::new(), checkpoint)?.run(),
+        Tie::HuggingFace => MergeLoop::new(counts, start, options, tie::HuggingFace::new(), checkpoint)?.run(),
+        Tie::Id => MergeLoop::new(counts, start, options, tie::Id, checkpoint)?.run(),
+        Tie::Bytes => MergeLoop::new(counts, start, options, tie::Bytes::new(), checkpoint)?.run(),
     }
 }
 
-fn check(counts: &Counts, options: &TrainOptions) -> Result<()> {
+fn check<'m>(counts: &Counts, start: &'m [(Symbol, Symbol)], options: &TrainOptions) -> Result<Start<'m>> {
     let most = widen(TokenId::LIMIT) - Symbol::BYTES;
     if options.max_merges > most {
         return Err(Error::training(format!(
@@ -110,5 +151,12 @@ fn check(counts: &Counts, options: &TrainOptions) -> Result<()> {
             "the corpus is empty: it has no bytes beside special tokens; pass documents or files with some text",
         ));
     }
-    Ok(())
+    if start.len() > options.max_merges {
+        return Err(Error::training(format!(
+            "{} merges to start from are more than the {} asked for",
+            start.len(),
+            options.max_merges
+        )));
+    }
+    Start::new(start)
 }

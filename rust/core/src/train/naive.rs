@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::report::{StopReason, Trained};
+use super::start::Start;
 use super::tie::{self, Tie, TieRule};
 use super::{Counts, TrainOptions, check};
 use crate::error::Result;
@@ -18,36 +19,55 @@ use crate::ids::{Pair, Symbol};
 ///
 /// O(merges × bytes of the distinct pretokens).
 pub fn train(counts: &Counts, options: &TrainOptions) -> Result<Trained> {
-    check(counts, options)?;
+    train_from(counts, &[], options)
+}
+
+/// Learns the merges that [`train_from`](super::train_from) learns, by definition: those of `start` come first, whatever
+/// occurs more often.
+///
+/// # Errors
+///
+/// As [`train_from`](super::train_from).
+///
+/// # Complexity
+///
+/// As [`train`].
+pub fn train_from(counts: &Counts, start: &[(Symbol, Symbol)], options: &TrainOptions) -> Result<Trained> {
+    let start = &check(counts, start, options)?;
     Ok(match options.tie {
-        Tie::HuggingFace => run(counts, options, tie::HuggingFace::new()),
-        Tie::Id => run(counts, options, tie::Id),
-        Tie::Bytes => run(counts, options, tie::Bytes::new()),
+        Tie::HuggingFace => run(counts, start, options, tie::HuggingFace::new()),
+        Tie::Id => run(counts, start, options, tie::Id),
+        Tie::Bytes => run(counts, start, options, tie::Bytes::new()),
     })
 }
 
-fn run<R: TieRule>(counts: &Counts, options: &TrainOptions, mut rule: R) -> Trained {
+fn run<R: TieRule>(counts: &Counts, start: &Start<'_>, options: &TrainOptions, mut rule: R) -> Trained {
     let symbols = |pretoken: &[u8]| pretoken.iter().copied().map(Symbol::from_byte).collect();
     let mut words: Vec<(Vec<Symbol>, u64)> =
         counts.iter().map(|(pretoken, count)| (symbols(pretoken), count)).collect();
     let mut lengths = vec![1; Symbol::BYTES];
     let mut trained = Trained::new(counts.total_bytes());
+    let mut given = start.pairs();
     while trained.merges().len() < options.max_merges {
         let length =
             |pair: Pair| -> usize { [pair.left(), pair.right()].iter().map(|part| lengths[part.index()]).sum() };
         let fits = |pair: Pair| options.max_token_length.is_none_or(|max| length(pair) <= max);
         let mut pairs: HashMap<Pair, u64> = HashMap::new();
         for (word, count) in &words {
-            for pair in word.windows(2).map(|pair| Pair::new(pair[0], pair[1])).filter(|&pair| fits(pair)) {
+            for pair in word.windows(2).map(|pair| Pair::new(pair[0], pair[1])) {
                 *pairs.entry(pair).or_default() += count;
             }
         }
-        let best = pairs.into_iter().max_by_key(|&(pair, count)| (count, rule.key(pair)));
-        let Some((pair, count)) = best else {
-            return trained.stopped(StopReason::NoPairs);
+        let given = given.next().map(|pair| (pair, pairs.get(&pair).copied().unwrap_or_default()));
+        let is_given = given.is_some();
+        let best =
+            || pairs.into_iter().filter(|&(pair, _)| fits(pair)).max_by_key(|&(pair, count)| (count, rule.key(pair)));
+        let Some((pair, count)) = given.or_else(best) else {
+            return stopped(trained, StopReason::NoPairs, &words);
         };
-        if count < options.min_frequency {
-            return trained.stopped(StopReason::MinFrequency { count, min_frequency: options.min_frequency });
+        if !is_given && count < options.min_frequency {
+            let stop = StopReason::MinFrequency { count, min_frequency: options.min_frequency };
+            return stopped(trained, stop, &words);
         }
         let made = Symbol::from_index(lengths.len());
         let replaced = words.iter_mut().map(|(word, count)| replace(word, pair, made) * *count).sum();
@@ -55,7 +75,11 @@ fn run<R: TieRule>(counts: &Counts, options: &TrainOptions, mut rule: R) -> Trai
         rule.learn(pair);
         trained.push(pair, count, replaced);
     }
-    trained
+    stopped(trained, StopReason::VocabSize, &words)
+}
+
+fn stopped(trained: Trained, stop: StopReason, words: &[(Vec<Symbol>, u64)]) -> Trained {
+    trained.stopped(stop, words.iter().flat_map(|(word, count)| word.iter().map(|&symbol| (symbol, *count))))
 }
 
 /// Merges `pair` from left to right; an occurrence that overlaps the one before is left alone. How many were merged.

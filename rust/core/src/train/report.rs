@@ -45,12 +45,19 @@ pub struct Trained {
     merges: Vec<(Symbol, Symbol)>,
     counts: Vec<u64>,
     n_tokens: Vec<u64>,
+    frequencies: Vec<u64>,
     stop: StopReason,
 }
 
 impl Trained {
     pub(super) fn new(total_bytes: u64) -> Self {
-        Self { merges: Vec::new(), counts: Vec::new(), n_tokens: vec![total_bytes], stop: StopReason::VocabSize }
+        Self {
+            merges: Vec::new(),
+            counts: Vec::new(),
+            n_tokens: vec![total_bytes],
+            frequencies: Vec::new(),
+            stop: StopReason::VocabSize,
+        }
     }
 
     /// Notes a merge of a pair that occurred `count` times and was replaced `replaced` times.
@@ -61,8 +68,15 @@ impl Trained {
         self.n_tokens.push(before.saturating_sub(replaced));
     }
 
-    pub(super) fn stopped(self, stop: StopReason) -> Self {
-        Self { stop, ..self }
+    /// Ends for a reason, with every token of the corpus and how often each occurs.
+    pub(super) fn stopped(self, stop: StopReason, tokens: impl Iterator<Item = (Symbol, u64)>) -> Self {
+        let mut frequencies = vec![0; Symbol::BYTES + self.merges.len()];
+        for (symbol, count) in tokens {
+            if let Some(frequency) = frequencies.get_mut(symbol.index()) {
+                *frequency += count;
+            }
+        }
+        Self { stop, frequencies, ..self }
     }
 
     /// The merges, in the order in which they were learnt.
@@ -75,6 +89,11 @@ impl Trained {
     /// In `aaa` the pair of `a` and `a` occurs twice, though only one can be merged.
     pub fn counts(&self) -> &[u64] {
         &self.counts
+    }
+
+    /// How often each symbol occurs in the whole corpus after the last merge, by number.
+    pub fn frequencies(&self) -> &[u64] {
+        &self.frequencies
     }
 
     /// Why there are no more merges.

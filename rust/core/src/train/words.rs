@@ -26,6 +26,8 @@ struct Cell {
 /// A position is that of a token's first byte. Merging moves nothing, whatever the length of a pretoken.
 pub(super) struct Words {
     cells: Vec<Cell>,
+    /// How often each byte is a pretoken of its own, which no merge can change.
+    lone: [u64; Symbol::BYTES],
 }
 
 /// What stood around a pair that was merged.
@@ -54,14 +56,26 @@ impl Words {
         cells.try_reserve_exact(n_cells).map_err(|_| Error::memory("the distinct pretokens"))?;
         let border = Cell { symbol: Symbol::NONE, back: 1, weight: 0 };
         cells.push(border);
-        for (pretoken, weight) in counts.iter().filter(|(pretoken, _)| pretoken.len() > 1) {
+        let mut lone = [0; Symbol::BYTES];
+        for (pretoken, weight) in counts.iter() {
+            if let &[byte] = pretoken {
+                lone[usize::from(byte)] = weight;
+                continue;
+            }
             for piece in pretoken.chunks(1 << 20) {
                 ticker.tick(0)?;
                 cells.extend(piece.iter().map(|&byte| Cell { symbol: Symbol::from_byte(byte), back: 1, weight }));
             }
             cells.push(border);
         }
-        Ok(Self { cells })
+        Ok(Self { cells, lone })
+    }
+
+    /// Where the pretoken that begins at `start` ends, which is a border; `None` behind the last pretoken.
+    pub(super) fn end(&self, start: u32) -> Option<usize> {
+        let rest = self.cells.get(widen(start)..).filter(|rest| !rest.is_empty())?;
+        // Nothing is merged yet: only a border has no token.
+        rest.iter().position(|cell| cell.symbol.is_none()).map(|len| widen(start) + len)
     }
 
     /// The token at a position.
@@ -92,6 +106,12 @@ impl Words {
         self.cells[middle].symbol = Symbol::NONE;
         self.cells[end - 1].back = left + right;
         around
+    }
+
+    /// Every token with how often its pretoken occurs.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (Symbol, u64)> {
+        let tokens = self.cells.iter().filter(|cell| !cell.symbol.is_none()).map(|cell| (cell.symbol, cell.weight));
+        tokens.chain((0..=u8::MAX).map(Symbol::from_byte).zip(self.lone))
     }
 
     /// Every adjacent pair of tokens, from the first pretoken to the last: its position, the pair, its weight.
