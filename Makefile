@@ -37,7 +37,7 @@ setup: $(STAMP) ## Make .venv with everything that building and testing needs
 build: setup ## Build the extension in release mode and install it into .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-tour: build ## Train, encode, decode and look: the main job on this Python's own sources
+tour: build ## Train, encode, decode, run a model on the ids: the main job on this Python's own sources
 	$(VENV)/bin/bytepair tour
 
 test: test-rust test-python ## All tests that a change must pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bytepair import Tokenizer
+from bytepair.cli import _tour_model
 from common import builtin, trained
 
 
@@ -213,8 +215,18 @@ def test_tour():
     curve = list(figures["bytes_per_token"].values())
     assert curve == sorted(curve)
     assert curve[0] == 1
+    model = figures["model"]
+    assert model["logits_shape"] == [1, model["ids"], 4096]
+    assert model["parameters"]["counted"] == model["parameters"]["formula"] > 4096 * 256 * 2
+    assert model["flops"]["counted"] == model["flops"]["formula"]
+    assert sum(model["flops"]["beside"].values()) == 4_513_336_524_800
+    assert abs(model["loss"] - math.log(4096)) < 0.2, "of random weights"
+    assert _tour_model.is_proved(model)
+    model["flops"]["counted"]["ffn"] += 1
+    assert not _tour_model.is_proved(model)
     shown = bytepair("tour", "-v", "1024")
     assert "every byte of every file came back" in shown
+    assert "counted: each as its formula says, integer for integer" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 

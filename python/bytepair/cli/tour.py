@@ -1,4 +1,4 @@
-"""Train on your Python's own sources, encode what was held out, and prove that nothing is lost."""
+"""Train on your Python's own sources, prove that nothing is lost, and let a transformer read the ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bytepair import Tokenizer, TrainingReport
-from bytepair.cli import _common
+from bytepair.cli import _common, _tour_model
 from bytepair.cli.inspect import longest_tokens
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
     assert report is not None
     held = _encode(tokenizer, held_out)
     held["gpt2_bytes_per_token"] = _encode(Tokenizer.from_pretrained("gpt2"), held_out)["bytes_per_token"]
+    largest = max(held_out, key=lambda path: path.stat().st_size)
+    model = _tour_model.read_ids(tokenizer, largest)
     figures = {
         "training": {
             "files": len(training),
@@ -55,12 +57,16 @@ def run(options: argparse.Namespace) -> int:
         "bytes_per_token": {size: round(ratio, 3) for size, ratio in _curve(report, tokenizer.vocab_size)},
         "held_out": held,
         "saved_and_loaded_equal": _saves_and_loads(tokenizer),
+        "model": model,
     }
     if options.json:
         _common.print_json(figures)
     else:
-        _show(_common.console(), tokenizer, figures)
-    return 0 if held["files_lost"] == [] and figures["saved_and_loaded_equal"] else 1
+        console = _common.console()
+        _show(console, tokenizer, figures)
+        _tour_model.show(console, model)
+    proved = figures["saved_and_loaded_equal"] and _tour_model.is_proved(model)
+    return 0 if held["files_lost"] == [] and proved else 1
 
 
 def corpus_files() -> tuple[list[Path], list[Path]]:
