@@ -12,7 +12,20 @@ import sys
 from collections.abc import Sequence
 
 import bytepair
-from bytepair.cli import bench, compare, convert, count, decode, encode, inspect, tour, tradeoff, train, unicode
+from bytepair.cli import (
+    bench,
+    compare,
+    convert,
+    count,
+    decode,
+    encode,
+    generate,
+    inspect,
+    tour,
+    tradeoff,
+    train,
+    unicode,
+)
 
 __all__ = ["main"]
 
@@ -27,6 +40,7 @@ _VERBS = {
     "convert": convert,
     "tradeoff": tradeoff,
     "unicode": unicode,
+    "generate": generate,
     "tour": tour,
 }
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bytepair import BytepairError, Tokenizer
 
@@ -38,6 +38,24 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH",
         help="a file or folder, or a vocabulary that comes with bytepair (default: gpt2)",
     )
+
+
+def add_allow_special(parser: argparse.ArgumentParser) -> None:
+    """Add the option for special tokens that a text may hold."""
+    parser.add_argument(
+        "-a",
+        "--allow-special",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="encode this special token as its id; 'all' for all (default: none, they are plain text)",
+    )
+
+
+def allowed_special(options: argparse.Namespace) -> list[str] | Literal["all"]:
+    """Return what `encode` takes as its argument of this name."""
+    allowed: list[str] = options.allow_special
+    return "all" if "all" in allowed else allowed
 
 
 def one_or_more(text: str) -> int:

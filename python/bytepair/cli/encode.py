@@ -11,20 +11,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
     _common.add_inputs(parser)
     _common.add_tokenizer(parser)
-    parser.add_argument(
-        "-a",
-        "--allow-special",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="encode this special token as its id; 'all' for all (default: none, they are plain text)",
-    )
+    _common.add_allow_special(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     tokenizer = _common.load_tokenizer(options.tokenizer)
-    allowed = "all" if "all" in options.allow_special else options.allow_special
+    allowed = _common.allowed_special(options)
     for name, text in _common.read_inputs(options.files):
         ids = tokenizer.encode(text, allowed_special=allowed)
         if options.json:
