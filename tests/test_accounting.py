@@ -12,6 +12,7 @@ import pytest
 import bytepair.accounting as accounting
 from bytepair.accounting.breakdown import decimal_and_binary
 from bytepair.accounting.flops import pairs
+from bytepair.accounting.report import Report
 from bytepair.transformer import COMPONENTS, Config
 
 SIZES = ("small", "medium", "large", "xl")
@@ -267,17 +268,29 @@ def test_arithmetic_intensity():
     assert halves.ratio() == 2 * wholes.ratio()
 
 
+def test_the_roofline_is_the_longer_of_two_times():
+    config = Config.preset("smollm2-135m")
+    found = accounting.roofline(config, machine=accounting.Machine(17e9, 88e9))
+    read, make = found.bounds
+    assert (read.by, make.by) == ("arithmetic", "memory")
+    assert read.seconds == accounting.forward_flops(config, 512, causal="executed", last_only=True).total / 88e9
+    assert make.seconds == accounting.decode_bytes(config, 512).total / 17e9
+    assert read.measured is make.measured is None
+    slow = accounting.roofline(config, machine=accounting.Machine(1e6, 88e9)).bounds[0]
+    assert (slow.by, slow.seconds) == ("memory", accounting.decode_bytes(config, 511).total / 1e6)
+
+
 def test_scaling_says_what_the_tables_say():
     configs = {name: Config.preset(name) for name in SIZES}
     found = accounting.scaling(configs, (1024, 16_384))
     assert len(found.rows) == 8
     assert found.flops("xl", 16_384).total == 149_522_795_724_800
     by_size, by_length, *overtaken = found.words()
-    grow, shrink = (re.search(f"that {verb}: (.*?)\\.(?: |$)", by_size)[1] for verb in ("grow", "shrink"))
-    assert grow == "ffn 49.75 to 66.91 %, qkv 12.44 to 16.73 %, output 4.15 to 5.58 %"
-    assert shrink == "head 22.61 to 3.65 %, scores 5.53 to 3.57 %, values 5.53 to 3.57 %"
+    grow, shrink = (re.search(f"that {verb}, in %: (.*?)\\.(?: |$)", by_size)[1] for verb in ("grow", "shrink"))
+    assert grow == "ffn 49.75 to 66.91, qkv 12.44 to 16.73, output 4.15 to 5.58"
+    assert shrink == "head 22.61 to 3.65, scores 5.53 to 3.57, values 5.53 to 3.57"
     assert "33.13 times the FLOPs" in by_length
-    assert "that grow: scores 3.57 to 27.58 %, values 3.57 to 27.58 %." in by_length
+    assert "that grow, in %: scores 3.57 to 27.58, values 3.57 to 27.58." in by_length
     assert "13,324" in overtaken[1]
     assert "26,647" in overtaken[1]
     with pytest.raises(KeyError):
@@ -353,11 +366,16 @@ def every_table(config: Config, seq_len: int) -> list[object]:
         accounting.decode_bytes(config, seq_len),
         accounting.kv_cache_bytes(config, seq_len),
         accounting.arithmetic_intensity(config, seq_len),
+        accounting.prefill_bytes(config, seq_len, 64, last_only=False),
         accounting.activations(config, 1024, seq_len),
         accounting.training_memory(config, 1024, seq_len),
         accounting.training_time(config, 10**9, 1024, 1e15, seq_len=seq_len).flops,
         accounting.scaling({"a-model-with-a-long-name.json": config}, [1, seq_len]),
         *accounting.check_notes(),
+        accounting.roofline(config, seq_len=seq_len, machine=accounting.Machine(3e9, 1e15)),
+        Report(
+            "a/path/to/a/folder/that/is/deep/inside/of/another/and/so/on/and/so/on/config.json", config, seq_len, {}
+        ),
     ]
 
 

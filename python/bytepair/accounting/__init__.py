@@ -20,9 +20,11 @@ FLOPs of a forward pass                                            FLOPs   share
 
 from bytepair.accounting.breakdown import Breakdown
 from bytepair.accounting.flops import decode_flops, forward_flops
-from bytepair.accounting.memory import Intensity, arithmetic_intensity, decode_bytes, kv_cache_bytes
+from bytepair.accounting.memory import Intensity, arithmetic_intensity, decode_bytes, kv_cache_bytes, prefill_bytes
 from bytepair.accounting.notes import Finding, check_notes
 from bytepair.accounting.parameters import parameters, weight_bytes
+from bytepair.accounting.plot import picture
+from bytepair.accounting.roofline import Bound, Machine, Model, Roofline, measure_machine, roofline
 from bytepair.accounting.scaling import Scaling, crossover, scaling
 from bytepair.accounting.training import (
     TrainingTime,
@@ -34,9 +36,13 @@ from bytepair.accounting.training import (
 )
 
 __all__ = [
+    "Bound",
     "Breakdown",
     "Finding",
     "Intensity",
+    "Machine",
+    "Model",
+    "Roofline",
     "Scaling",
     "TrainingTime",
     "activations",
@@ -48,7 +54,11 @@ __all__ = [
     "forward_flops",
     "kv_cache_bytes",
     "max_batch",
+    "measure_machine",
     "parameters",
+    "picture",
+    "prefill_bytes",
+    "roofline",
     "scaling",
     "training_flops",
     "training_memory",

@@ -1,4 +1,4 @@
-"""Bytes of inference: the cache of keys and values, and what one token must read."""
+"""Bytes of inference: the cache of keys and values, what a prompt needs, and what one more token must read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from bytepair.accounting.breakdown import Breakdown, check_counts, letters
 from bytepair.accounting.flops import forward_flops, products
 from bytepair.accounting.parameters import Dtype, bytes_of, weight_bytes
-from bytepair.transformer.config import Config
+from bytepair.transformer.config import PREFILL_CHUNK, SCORES_AT_A_TIME, Config
 
-__all__ = ["Intensity", "arithmetic_intensity", "decode_bytes", "kv_cache_bytes"]
+__all__ = ["Intensity", "arithmetic_intensity", "decode_bytes", "kv_cache_bytes", "prefill_bytes"]
 
 
 def kv_cache_bytes(config: Config, length: int, batch: int = 1, dtype: Dtype = "float32") -> Breakdown:
@@ -111,6 +111,84 @@ def decode_bytes(config: Config, cache_length: int, batch: int = 1, dtype: Dtype
         "cache": f"{2 * n_bytes}·B·S·L·K·A",
     }
     return Breakdown("Bytes read for one more token", "bytes", components, formulas, cache.letters)
+
+
+def prefill_bytes(
+    config: Config, seq_len: int, batch: int = 1, *, chunk: int = PREFILL_CHUNK, last_only: bool = True
+) -> Breakdown:
+    """Return the peak of the bytes that `Transformer` needs beside its weights to read a prompt into an empty cache.
+
+    All tokens are in the stream and in the cache, but only a chunk of c of them goes through a layer at a time, in
+    arrays that all layers share. Their scores lie in memory for some heads at a time: Q numbers.
+
+    Parameters
+    ----------
+    config : Config
+    seq_len : int
+        T, tokens of the prompt.
+    batch : int, default 1
+        B, prompts.
+    chunk : int
+        The most tokens of a prompt that go through a layer together; by default what the model takes.
+    last_only : bool, default True
+        Logits of the last position alone.
+
+    Returns
+    -------
+    Breakdown
+        In bytes, of float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A count is no positive integer.
+
+    Examples
+    --------
+    >>> from bytepair.accounting import prefill_bytes
+    >>> from bytepair.transformer import Config
+    >>> print(prefill_bytes(Config.preset("gpt2-xl-notes"), 1024))
+    Bytes to read a prompt                                             bytes   share
+      stream       4·B·T·D                                         6,553,600  0.95 %
+      cache        8·B·T·L·K·A                                   629,145,600 91.21 %
+      attention    4·B·c·(5·D + 2·K·A)                            22,937,600  3.33 %
+      scores       4·Q                                             4,194,304  0.61 %
+      ffn          4·B·c·2·F                                      26,214,400  3.80 %
+      masks        T·c                                               524,288  0.08 %
+      logits       4·B·1·max(V, D)                                   201,028  0.03 %
+      total                                                      689,770,820
+                                                  = 689.771 MB = 657.817 MiB
+      B 1 · T 1,024 · c 512 · Q 1,048,576 · D 1,600 · K 25 · A 64 · F 6,400
+      V 50,257 · L 48
+    """
+    check_counts(seq_len=seq_len, batch=batch, chunk=chunk)
+    c = min(chunk, seq_len)
+    kv_wide = config.num_kv_heads * config.head_dim
+    group = config.num_heads // config.num_kv_heads
+    one_head = batch * group * c * seq_len
+    scores = min(config.num_kv_heads * one_head, max(SCORES_AT_A_TIME, one_head))
+    rows = batch if last_only else batch * seq_len
+    components = {
+        "stream": 4 * batch * seq_len * config.d_model,
+        "cache": kv_cache_bytes(config, seq_len, batch).total,
+        # What comes in normalised, queries, them by head, what heads found, that by position; keys and values.
+        "attention": 4 * batch * c * (5 * config.d_model + 2 * kv_wide),
+        "scores": 4 * scores,
+        "ffn": 4 * batch * c * 2 * config.d_ff,
+        "masks": seq_len * c,
+        "logits": 4 * rows * max(config.vocab_size, config.d_model),
+    }
+    formulas = {
+        "stream": "4·B·T·D",
+        "cache": "8·B·T·L·K·A",
+        "attention": "4·B·c·(5·D + 2·K·A)",
+        "scores": "4·Q",
+        "ffn": "4·B·c·2·F",
+        "masks": "T·c",
+        "logits": f"4·B·{'1' if last_only else 'T'}·max(V, D)",
+    }
+    known = letters(config, B=batch, T=seq_len, c=c, Q=scores)
+    return Breakdown("Bytes to read a prompt", "bytes", components, formulas, known)
 
 
 @dataclass(frozen=True)

@@ -200,15 +200,15 @@ def scaling(configs: Mapping[str, Config], seq_lens: Sequence[int]) -> Scaling:
     16,384 tokens, shares in %       FLOPs    qkv scores values output    ffn   head
       small             14,871,215,210,496   4.68  33.27  33.27   1.56  18.71   8.50
       xl               149,522,795,724,800   8.08  27.58  27.58   2.69  32.32   1.76
-    From small to xl, at 1,024 tokens: 12.91 times the FLOPs. The shares that grow:
-    ffn 49.75 to 66.91 %, qkv 12.44 to 16.73 %, output 4.15 to 5.58 %. The shares
-    that shrink: head 22.61 to 3.65 %, scores 5.53 to 3.57 %, values 5.53 to 3.57 %.
+    From small to xl, at 1,024 tokens: 12.91 times the FLOPs. The shares that grow,
+    in %: ffn 49.75 to 66.91, qkv 12.44 to 16.73, output 4.15 to 5.58. The shares
+    that shrink, in %: head 22.61 to 3.65, scores 5.53 to 3.57, values 5.53 to 3.57.
     Projections and FFN are proportional to L·D² if F is to D, scores and values to
     L·D, and the head to D alone.
-    From 1,024 to 16,384 tokens, in xl: 33.13 times the FLOPs. The shares that grow:
-    scores 3.57 to 27.58 %, values 3.57 to 27.58 %. The shares that shrink: ffn
-    66.91 to 32.32 %, qkv 16.73 to 8.08 %, output 5.58 to 2.69 %, head 3.65 to 1.76
-    %. Scores and values are proportional to T², all else to T.
+    From 1,024 to 16,384 tokens, in xl: 33.13 times the FLOPs. The shares that grow,
+    in %: scores 3.57 to 27.58, values 3.57 to 27.58. The shares that shrink, in %:
+    ffn 66.91 to 32.32, qkv 16.73 to 8.08, output 5.58 to 2.69, head 3.65 to 1.76.
+    Scores and values are proportional to T², all else to T.
     In small, scores and values together overtake the FFN at 4,608 tokens, and all
     else together at 8,239. Of the pairs that the causal mask allows alone, all else
     is overtaken at 16,476.
@@ -230,6 +230,6 @@ def _moves(before: Breakdown, after: Breakdown) -> str:
     said = [f"{after.total / before.total:.4g} times the FLOPs."]
     for verb, sign in (("grow", 1), ("shrink", -1)):
         moved = sorted((name for name in points if sign * points[name] > 0), key=lambda name: -abs(points[name]))
-        shares = (f"{name} {100 * before.share(name):.2f} to {100 * after.share(name):.2f} %" for name in moved)
-        said += [f"The shares that {verb}: {', '.join(shares)}."] if moved else []
+        shares = (f"{name} {100 * before.share(name):.2f} to {100 * after.share(name):.2f}" for name in moved)
+        said += [f"The shares that {verb}, in %: {', '.join(shares)}."] if moved else []
     return " ".join(said)

@@ -279,7 +279,7 @@ def _training_flops(config: Config, steps: int, batch: int, seq_len: int | None)
         "FLOPs of training",
         "FLOPs",
         {"forward": forward, "backward": 2 * forward, "optimizer": steps * _ADAMW_FLOPS * n_parameters},
-        {"forward": "steps·forward", "backward": "2·steps·forward", "optimizer": f"{_ADAMW_FLOPS}·steps·N"},
+        {"forward": "steps·forward(B, T)", "backward": "2·steps·forward(B, T)", "optimizer": f"{_ADAMW_FLOPS}·steps·N"},
         {"steps": steps, "B": batch, "T": seq_len, "N": n_parameters},
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import bytepair
 from bytepair.cli import (
+    account,
     bench,
     compare,
     convert,
@@ -41,6 +42,7 @@ _VERBS = {
     "tradeoff": tradeoff,
     "unicode": unicode,
     "generate": generate,
+    "account": account,
     "tour": tour,
 }
 

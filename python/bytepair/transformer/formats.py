@@ -19,7 +19,7 @@ from bytepair.transformer.config import Config
 from bytepair.transformer.families import FROM_GGUF, FROM_JSON, Family, arranged, config_of, family_of
 from bytepair.transformer.weights import Tensor
 
-__all__ = ["read"]
+__all__ = ["read", "read_config"]
 
 _MAX_CONFIG_BYTES = 2**20
 
@@ -89,6 +89,8 @@ def _safetensors(files: list[Path]) -> tuple[Config, dict[str, Tensor]]:
                 if stored.setdefault(name, tensor) is not tensor:
                     raise FormatError(f"the array {name} is there twice", name)
     path = files[0].with_name("config.json")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}, which says what the arrays beside it are")
     with _within(path):
         family, config = _json_config(path)
     if config.tie_embeddings:
@@ -124,13 +126,26 @@ def _view(data: npt.NDArray[np.uint8], kind: str, shape: list[int]) -> npt.NDArr
     return _WIDEN[kind](data).reshape(shape)
 
 
+def read_config(path: Path) -> Config:
+    """Read the shape of a model from Hugging Face's ``config.json``, without the model.
+
+    Raises
+    ------
+    FormatError
+        It is not valid, or the model is not modelled exactly.
+    ShapeError
+        Its fields do not fit together.
+    OSError
+        It cannot be read.
+    """
+    with _within(path):
+        return _json_config(path)[1]
+
+
 def _json_config(path: Path) -> tuple[Family, Config]:
     """Return what a config.json says."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_MAX_CONFIG_BYTES + 1)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no {path}, which says what the arrays beside it are") from None
+    with open(path, "rb") as file:
+        text = file.read(_MAX_CONFIG_BYTES + 1)
     try:
         said = json.loads(text) if len(text) <= _MAX_CONFIG_BYTES else None
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bytepair.transformer.config import COMPONENTS
+from bytepair.transformer.config import COMPONENTS, SCORES_AT_A_TIME
 
 __all__ = [
     "Array",
@@ -33,9 +33,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[np.floating[Any]]
-
-# Scores computed at a time: so many lie in a processor's cache while softmax goes over them.
-_SCORES_AT_A_TIME = 2**20
 
 _counts: ContextVar[dict[str, int] | None] = ContextVar("counts", default=None)
 
@@ -210,7 +207,7 @@ def attention(
     np.multiply(by_group.transpose(0, 2, 3, 1, 4), head_dim**-0.5, out=stacked)  # -> (B, K, G, T, A)
     stacked = stacked.reshape(n_batch, n_kv_heads, group * n_queries, head_dim)  # (B, K, G, T, A) -> (B, K, G T, A)
     found = scratch.get("found", *stacked.shape)
-    step = max(1, min(n_kv_heads, _SCORES_AT_A_TIME // (n_batch * group * n_queries * n_keys)))
+    step = max(1, min(n_kv_heads, SCORES_AT_A_TIME // (n_batch * group * n_queries * n_keys)))
     for first in range(0, n_kv_heads, step):
         some = slice(first, min(first + step, n_kv_heads))
         scores = scratch.get("scores", n_batch, some.stop - first, group * n_queries, n_keys)
