@@ -130,8 +130,8 @@ class Scaling:
             config = self.configs[name]
             paragraphs.append(
                 f"In {name}, scores and values together overtake the FFN at {crossover(config, ['ffn']):,} tokens, and "
-                f"all else together at {crossover(config):,}. Of the pairs that the causal mask allows alone, all else "
-                f"is overtaken at {crossover(config, causal='exact'):,}."
+                f"all else together at {crossover(config):,}; if only the pairs that the causal mask allows are "
+                f"counted, at {crossover(config, causal='exact'):,}."
             )
         return paragraphs
 
@@ -210,11 +210,11 @@ def scaling(configs: Mapping[str, Config], seq_lens: Sequence[int]) -> Scaling:
     ffn 66.91 to 32.32, qkv 16.73 to 8.08, output 5.58 to 2.69, head 3.65 to 1.76.
     Scores and values are proportional to T², all else to T.
     In small, scores and values together overtake the FFN at 4,608 tokens, and all
-    else together at 8,239. Of the pairs that the causal mask allows alone, all else
-    is overtaken at 16,476.
+    else together at 8,239; if only the pairs that the causal mask allows are
+    counted, at 16,476.
     In xl, scores and values together overtake the FFN at 9,600 tokens, and all else
-    together at 13,324. Of the pairs that the causal mask allows alone, all else is
-    overtaken at 26,647.
+    together at 13,324; if only the pairs that the causal mask allows are counted,
+    at 26,647.
     """
     if not configs or not seq_lens:
         raise ValueError("scaling needs at least one config and one length")
