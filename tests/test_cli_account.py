@@ -60,9 +60,9 @@ def test_models_beside_each_other():
 
 
 def test_the_smallest_comes_first_and_notes_are_of_one_model():
-    shown = account("tinystories", "--compare", "gpt2-small", "smollm2-135m")
+    shown = account("tinystories", "--compare", "small-8/3", "gpt2-small", "smollm2-135m")
     table = shown.partition("256 tokens, shares in %")[2].splitlines()
-    assert [line.split()[0] for line in table[1:4]] == ["tinystories", "gpt2-small", "smollm2-135m"]
+    assert [line.split()[0] for line in table[1:5]] == ["tinystories", "gpt2-small", "smollm2-135m", "small-8/3"]
     assert "noted" not in shown
 
 
@@ -134,12 +134,13 @@ def test_the_roofline():
         (["nowhere/config.json"], 1, "No such file or directory: 'nowhere/config.json'"),
         (["xl", "--plot", "shares.xyz"], 1, "a picture can be one of"),
         (["xl", "--plot", "nowhere/shares.png"], 1, "nowhere"),
-        (["xl", "--seq-len", "0"], 2, "from 1 to 2**31 - 1, not '0'"),
-        (["xl", "--seq-len", "many"], 2, "not 'many'"),
+        (["xl", "--seq-len", "0"], 2, "it must be 1 or more, not '0'"),
+        (["xl", "--seq-len", "many"], 2, "it must be 1 or more, not 'many'"),
+        (["xl", "--seq-len", 2**31], 2, "the most is 2147483647"),
         ([], 2, "NAME|PATH"),
     ],
 )
-def test_what_is_refused(arguments: list[str], code: int, message: str):
+def test_what_is_refused(arguments: list[object], code: int, message: str):
     assert message in account(*arguments, code=code)
 
 

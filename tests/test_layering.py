@@ -169,6 +169,13 @@ print(f"{{(time.perf_counter() - started) * 1000:.1f}} ms", *({{*{slow}}} & (set
     assert [line.split()[2:] for line in shown] == [[]] * 3
 
 
+def test_the_command_starts_without_numpy():
+    """Each verb imports what it needs when it runs: `bytepair encode` does not wait for what `account` needs."""
+    code = "import sys, bytepair.cli; print(*{'numpy', 'rich', 'bytepair.transformer'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == []
+
+
 # Each file that has unsafe code, and how many blocks: what it gains is in benches/LOG.md, why it is sound in the file.
 UNSAFE = {
     "core/src/pretokenize/simd/x86.rs": 2,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bytepair import _files
-from bytepair.accounting import Model, Roofline, picture, roofline, weight_bytes
-from bytepair.accounting.report import Report
 from bytepair.cli import _common
-from bytepair.transformer.config import Config
+
+if TYPE_CHECKING:
+    # All that knows transformers imports NumPy, for which the other verbs shall not wait.
+    from bytepair.accounting import Model, Roofline
+    from bytepair.transformer.config import Config
 
 # The most bytes of weights that a model is made with to be measured, and the most tokens of its prompt.
 _LARGEST = 2 * 2**30
@@ -18,9 +21,12 @@ _PROMPT = 512
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
-    known = f"a config.json of Hugging Face, or one of {', '.join(Config.presets())}"
+    known = (
+        "a config.json of Hugging Face, or gpt2-xl-notes, tinystories, smollm2-135m, small, medium, large, xl: GPT-2's "
+        "sizes with RMSNorm, RoPE and SwiGLU; with a narrower FFN as small-8/3; GPT-2 itself as gpt2-small"
+    )
     parser.add_argument("config", metavar="NAME|PATH", help=known)
-    parser.add_argument("--seq-len", type=_count, metavar="N", help="tokens of an input (default: the context)")
+    parser.add_argument("--seq-len", type=_length, metavar="N", help="tokens of an input (default: the context)")
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="NAME|PATH", help="models to set beside it, the smallest first"
     )
@@ -32,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
+    from bytepair.accounting import picture
+    from bytepair.accounting.report import Report
+
     config = _config(options.config)
     compared = {name: _config(name) for name in options.compare}
     report = Report(options.config, config, options.seq_len or config.context_length, compared)
@@ -48,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _roofline(config: Config, seq_len: int) -> Roofline:
     """Measure this machine, and a model of this shape if its weights are not too large."""
+    from bytepair.accounting import roofline, weight_bytes
+
     model: Model | None = None
     if weight_bytes(config).total <= _LARGEST:
         from bytepair.transformer import Transformer
@@ -58,14 +69,14 @@ def _roofline(config: Config, seq_len: int) -> Roofline:
 
 def _config(name: str) -> Config:
     """Return the shape in a file, or the preset of this name."""
-    if name.endswith(".json") or "/" in name:
-        from bytepair.transformer.formats import read_config
+    from bytepair.transformer.config import Config
+    from bytepair.transformer.formats import read_config
 
-        return read_config(Path(name))
-    return Config.preset(name)
+    return read_config(Path(name)) if name.endswith(".json") else Config.preset(name)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"it must be from 1 to 2**31 - 1, not {text!r}")
-    return int(text)
+def _length(text: str) -> int:
+    length = _common.one_or_more(text)
+    if length >= 2**31:
+        raise argparse.ArgumentTypeError(f"no context is as long as {text[:20]}; the most is {2**31 - 1}")
+    return length
