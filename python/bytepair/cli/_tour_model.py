@@ -85,9 +85,8 @@ def show(console: Console, figures: dict[str, Any]) -> None:
     console.print(f"   so it goes on without sense, {figures['tokens_per_second']:.0f} tokens a second:")
     console.print(f"     {_common.show_bytes(figures['added'].encode())[:70]}", markup=False)
     console.print("\n[bold]7. What that took, counted while it ran; beside it, GPT-2 XL's shape[/]")
-    console.print(
-        f"   {'':14}{'this model':>18}{'share':>8}{'XL, ' + format(beside['ids'], ',') + ' ids':>24}{'share':>8}"
-    )
+    here, there = f"this, {figures['ids']} ids", f"XL, {beside['ids']:,} ids"
+    console.print(f"   {'':14}{here:>18}{'share':>8}{there:>24}{'share':>8}")
     _show_row(console, "parameters", figures["parameters"])
     flops = figures["flops"]
     total = {kind: sum(components.values()) for kind, components in flops.items()}
