@@ -34,7 +34,7 @@ def test_what_the_notes_ask():
         ("4,513,336,524,800", "4,352,432,537,600", "4,348,815,209,600"),
         # The cache; training: memory, batch, time; lengths at which attention overtakes.
         ("614,400 bytes a token", "629.146 MB = 600.000 MiB"),
-        ("largest batch: 2 in 80 GB · 2 in 80 GiB", "6,583.6 days", "6,224 hours"),
+        ("largest batch: 2 in 80 GB · 2 in 80 GiB", "6,583.6 days", "6,224.5 hours"),
         ("13,324", "26,647"),
         # What the notes say, and what they leave out.
         ("2,004,177,600  noted", "122,880,000", "8,016,710,400", "1,924,479,385,600  noted", "503,316,480,000"),
@@ -88,6 +88,18 @@ def test_a_config_of_hugging_face(name: str):
     found = json.loads(account(MODELS / name / "config.json", "--json", "--seq-len", golden["seq_len"]))
     assert found["parameters"]["total"] == golden["parameters"]
     assert golden["batch"] * found["forward_flops"]["full"]["total"] == golden["matmul_flops"]
+
+
+def test_files_are_called_by_their_folders(tmp_path):
+    paths = [MODELS / name / "config.json" for name in ("gpt2", "qwen2")]
+    found = json.loads(account(paths[0], "--compare", paths[1], "--json"))
+    assert found["name"] == "gpt2/config.json"
+    assert set(found["scaling"]["crossover"]) == {"gpt2/config.json", "qwen2/config.json"}
+    other = tmp_path / "gpt2" / "config.json"
+    other.parent.mkdir()
+    other.write_text(paths[1].read_text())
+    found = json.loads(account(paths[0], "--compare", other, "--json"))
+    assert set(found["scaling"]["crossover"]) == {str(paths[0]), str(other)}
 
 
 def test_a_picture(tmp_path):
