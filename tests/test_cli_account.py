@@ -34,7 +34,7 @@ def test_what_the_notes_ask():
         ("4,513,336,524,800", "4,352,432,537,600", "4,348,815,209,600"),
         # The cache; training: memory, batch, time; lengths at which attention overtakes.
         ("614,400 bytes a token", "629.146 MB = 600.000 MiB"),
-        ("largest batch: 2 in 80 GB · 2 in 80 GiB", "6,583.6 days", "6,224.5 hours"),
+        ("largest batch: 2 in 80 GB · 2 in 80 GiB", "6,583.6 days", "6,224 hours"),
         ("13,324", "26,647"),
         # What the notes say, and what they leave out.
         ("2,004,177,600  noted", "122,880,000", "8,016,710,400", "1,924,479,385,600  noted", "503,316,480,000"),

@@ -178,6 +178,6 @@ class Report:
         for name, rate in _HARDWARE.items():
             hours = self._training(rate)[1] / 3600
             peak = f"  {name}, {_UTILIZATION:.0%} of {rate / 1e12:g} TFLOP/s"
-            takes = f"{hours:,.1f} hours = {hours / 24:,.1f} days"
+            takes = f"{hours:,.{0 if hours >= 100 else 1}f} hours = {hours / 24:,.1f} days"
             lines.append(f"{peak}  {takes:>{WIDTH - _SHARE - 2 - len(peak)}}")
         return "\n".join(lines)
