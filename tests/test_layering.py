@@ -53,7 +53,10 @@ PYTHON_MAY_IMPORT = {
     "errors": set(),
     "reference": set(),
     "_types": set(),
-    "_report": set(),
+    "_report": {"_report_page", "_types"},
+    # Imported where a report is saved.
+    "_report_page": {"_files", "_report", "_svg"},
+    "_svg": set(),
     "_files": {"errors"},
     "_load": {"_core", "_files", "_gguf", "_hub", "_types", "errors"},
     # Imported where they are needed: each needs an extra.
@@ -63,7 +66,8 @@ PYTHON_MAY_IMPORT = {
     "_corpus": {"_core", "_types", "errors"},
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
-    "tokenizer": {"_arguments", "_arrays", "_core", "_corpus", "_files", "_load", "_report", "_types", "errors"},
+    "_training": {"_arrays", "_core", "_corpus", "_report", "_types", "errors"},
+    "tokenizer": {"_arguments", "_core", "_corpus", "_files", "_load", "_training", "_types", "errors"},
     "_figure": set(),
     "unicode": {"_corpus", "_figure", "_types", "errors", "tokenizer", "unicode"},
     "_encoding": {"_core"},

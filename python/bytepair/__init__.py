@@ -10,7 +10,7 @@
 """
 
 from bytepair._core import UNICODE_VERSION, VERSION, clear_caches, set_cache_limit
-from bytepair._report import TrainingReport
+from bytepair._report import SourceFigures, TrainingReport
 from bytepair.errors import (
     BytepairError,
     FormatError,
@@ -33,6 +33,7 @@ __all__ = [
     "MissingByteError",
     "PatternError",
     "ShapeError",
+    "SourceFigures",
     "SpecialTokenError",
     "TokenIdError",
     "Tokenizer",

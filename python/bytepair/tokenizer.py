@@ -6,15 +6,13 @@ Encoding, decoding and counting are inherited from the compiled part; training a
 from __future__ import annotations
 
 import errno
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _corpus, _files, _load
-from bytepair._arrays import ArrayTokenizer
-from bytepair._report import TrainingReport
+from bytepair._training import TrainedTokenizer, index
 from bytepair.errors import FormatError, SpecialTokenError, TrainingError
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Tokenizer"]
 
 
-class Tokenizer(ArrayTokenizer):
+class Tokenizer(TrainedTokenizer):
     """A byte-level BPE tokenizer: immutable, hashable, picklable, and safe to share between threads.
 
     Two tokenizers are equal if they split, merge and number tokens alike, whichever files they came from.
@@ -58,9 +56,7 @@ class Tokenizer(ArrayTokenizer):
     {'<end>': 257}
     """
 
-    __slots__ = ("_training_report",)
-
-    _training_report: TrainingReport | None
+    __slots__ = ()
 
     def __new__(  # noqa: D102
         cls,
@@ -91,12 +87,6 @@ class Tokenizer(ArrayTokenizer):
             if token in known:
                 del tokens[known[token]]
         return cls._from_engine(_core.Engine.from_vocab(list(tokens.items()), pairs, pattern, numbered))
-
-    @classmethod
-    def _from_engine(cls, engine: _core.Engine) -> Self:
-        tokenizer = super().__new__(cls, engine)
-        tokenizer._training_report = None
-        return tokenizer
 
     @classmethod
     def train(
@@ -170,10 +160,7 @@ class Tokenizer(ArrayTokenizer):
         >>> tokenizer.merges
         [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
-        try:
-            vocab_size = operator.index(vocab_size)
-        except TypeError:
-            raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}") from None
+        vocab_size = index(vocab_size, "vocab_size")
         names = _arguments.special_names(special_tokens)
         _arguments.refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
         n_merges = vocab_size - 256 - len(names)
@@ -196,15 +183,7 @@ class Tokenizer(ArrayTokenizer):
             progress=progress,
         )
         _corpus.count_into(trainer, corpus)
-        engine, report = trainer.train()
-        tokenizer = cls._from_engine(engine)
-        tokenizer._training_report = TrainingReport(**report)
-        return tokenizer
-
-    @property
-    def training_report(self) -> TrainingReport | None:
-        """What training found, where this object comes from `train`; it is not saved."""
-        return self._training_report
+        return cls._from_training(*trainer.train())
 
     @classmethod
     def from_pretrained(

@@ -1,6 +1,7 @@
 //! The tokenizer: split, vocabulary, merges and added tokens together.
 
 mod changed;
+mod grown;
 
 use std::collections::HashMap;
 use std::num::NonZero;

@@ -1,11 +1,14 @@
 //! What a tokenizer says of itself: its tokens, merges and names, and the texts of its files.
 
-use bytepair_core::Definition;
+use std::sync::Arc;
+
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
+use bytepair_core::{Definition, Tokenizer};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::convert::{self, Surrogates};
+use crate::engine::Engine;
 use crate::errors::{check_room, run, to_python};
 use crate::tokenizer::PyTokenizer;
 
@@ -165,6 +168,17 @@ impl PyTokenizer {
     #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
         run(py, usize::MAX, || self.tokenizer.fingerprint())
+    }
+
+    /// How many merges training can go on from, where it can; and the texts that cut a corpus.
+    fn _start(&self, py: Python<'_>) -> PyResult<(usize, Vec<String>)> {
+        let start = run(py, usize::MAX, || self.tokenizer.start())?;
+        Ok((start.len(), self.tokenizer.added_tokens().tokens().iter().map(|token| token.text.clone()).collect()))
+    }
+
+    /// The tokenizer with fewer tokens.
+    fn _with_vocab_size(&self, py: Python<'_>, vocab_size: usize) -> PyResult<Engine> {
+        run(py, usize::MAX, || Ok(Engine(Arc::new(Tokenizer::new(self.tokenizer.with_vocab_size(vocab_size)?)?))))
     }
 
     /// The canonical form, from which `Engine.from_form` builds an equal tokenizer.

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytepair_core::train::{self, Progress, Stage, Tie, TrainOptions};
-use bytepair_core::{Error, Tokenizer};
+use bytepair_core::{Error, Symbol, Tokenizer};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::convert::{self, Surrogates};
 use crate::engine::Engine;
 use crate::errors::{collect, run, to_python};
-use crate::tokenizer::threads;
+use crate::tokenizer::{PyTokenizer, threads};
 
 /// How often a program that watches hears of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -50,13 +50,14 @@ struct Watch<'a> {
     /// What was done of the stage before this piece of work.
     before: u64,
     heard: &'a mut Heard,
+    saver: Option<Saver>,
     /// What the caller is to see instead of the core's "interrupted".
     raised: Option<PyErr>,
 }
 
 impl<'a> Watch<'a> {
     fn new(callback: Option<&'a Py<PyAny>>, total: Option<u64>, heard: &'a mut Heard) -> Self {
-        Self { callback, total, before: heard.done, heard, raised: None }
+        Self { callback, total, before: heard.done, heard, saver: None, raised: None }
     }
 
     fn poll(&mut self, progress: Progress<'_>) -> bytepair_core::Result<()> {
@@ -69,10 +70,16 @@ impl<'a> Watch<'a> {
             let at_end = self.total == Some(self.heard.done);
             let recent =
                 |(done, at): (u64, Instant)| at.elapsed() < REPORT_EVERY && (!at_end || done == self.heard.done);
-            if self.heard.last.is_some_and(recent) { Ok(()) } else { self.tell(py, progress.stage) }
+            if !self.heard.last.is_some_and(recent) {
+                self.tell(py, progress.stage)?;
+            }
+            self.saver.as_mut().map_or(Ok(()), |saver| saver.save_if_due(py, progress.merges))
         });
         asked.map_err(|error| {
-            self.raised = Some(error);
+            let saver = self.saver.as_mut();
+            Python::attach(|py| saver.map_or(Ok(()), |saver| saver.save_at_last(py, progress.merges, &error)))
+                .unwrap_or_else(|failed| self.raised = Some(failed));
+            self.raised.get_or_insert(error);
             Error::interrupted()
         })
     }
@@ -96,16 +103,84 @@ impl<'a> Watch<'a> {
 
     /// Runs work that polls this watch.
     fn run<T: Send>(
-        mut self,
+        &mut self,
         py: Python<'_>,
         work: impl FnOnce(train::Checkpoint<'_>) -> bytepair_core::Result<T> + Send,
     ) -> PyResult<T> {
         let done = run(py, usize::MAX, || work(&mut |progress| self.poll(progress)));
-        match self.raised {
+        match self.raised.take() {
             Some(error) => Err(error),
             None => done,
         }
     }
+}
+
+/// Hands the merges made so far to a program that keeps them.
+struct Saver {
+    save: Py<PyAny>,
+    every: Duration,
+    last: Instant,
+    has_failed: bool,
+}
+
+impl Saver {
+    fn new((save, seconds): (Py<PyAny>, f64)) -> PyResult<Self> {
+        let every = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self { save, every, last: Instant::now(), has_failed: false })
+    }
+
+    fn save(&mut self, py: Python<'_>, merges: &[Merge]) -> PyResult<()> {
+        self.has_failed = true;
+        self.save.call1(py, (PyBytes::new(py, &packed(merges)?),))?;
+        (self.has_failed, self.last) = (false, Instant::now());
+        Ok(())
+    }
+
+    fn save_if_due(&mut self, py: Python<'_>, merges: &[Merge]) -> PyResult<()> {
+        if self.last.elapsed() < self.every { Ok(()) } else { self.save(py, merges) }
+    }
+
+    /// Saves before an error ends the work; that this fails too is a note to the error.
+    fn save_at_last(&mut self, py: Python<'_>, merges: &[Merge], error: &PyErr) -> PyResult<()> {
+        if self.has_failed {
+            return Ok(());
+        }
+        self.save(py, merges).or_else(|failed| {
+            let note = format!("the last merges could not be saved: {failed}");
+            error.value(py).call_method1("add_note", (note,)).map(drop)
+        })
+    }
+}
+
+type Merge = (Symbol, Symbol);
+
+/// Merges as bytes: the number of the left symbol, then of the right one, 32 bits each, the lowest first.
+fn packed(merges: &[Merge]) -> PyResult<Vec<u8>> {
+    let bytes = merges.iter().flat_map(|&(left, right)| [left, right].map(|symbol| symbol.get().to_le_bytes()));
+    collect(bytes.flatten().map(Ok), "the merges")
+}
+
+fn unpacked(bytes: &[u8]) -> PyResult<Vec<Merge>> {
+    let (merges, rest) = bytes.as_chunks::<8>();
+    if !rest.is_empty() {
+        return Err(PyValueError::new_err("merges take eight bytes each"));
+    }
+    let symbol = |bytes: [u8; 4]| Symbol::new(u32::from_le_bytes(bytes));
+    let merge = |&[a, b, c, d, e, f, g, h]: &[u8; 8]| Ok((symbol([a, b, c, d]), symbol([e, f, g, h])));
+    collect(merges.iter().map(merge), "the merges")
+}
+
+/// How often each token occurs, by id; `frequencies` are by symbol.
+fn by_id(tokenizer: &Tokenizer, frequencies: &[u64]) -> Vec<u64> {
+    let table = tokenizer.encoder().table();
+    let mut counts = vec![0; tokenizer.vocabulary().n_ids()];
+    for (index, &frequency) in frequencies.iter().enumerate() {
+        let id = u32::try_from(index).ok().map(|number| table.id(Symbol::new(number)));
+        if let Some(count) = id.and_then(|id| counts.get_mut(id.index())) {
+            *count = frequency;
+        }
+    }
+    counts
 }
 
 #[pymethods]
@@ -155,17 +230,46 @@ impl Trainer {
         self.count(py, total, |counts, checkpoint| counts.add_file(&path, self.num_threads, checkpoint))
     }
 
-    /// Learn merges: the tokenizer and the fields of its `TrainingReport`.
-    fn train<'py>(&self, py: Python<'py>) -> PyResult<(Engine, Bound<'py, PyDict>)> {
+    /// Learn merges, after those of `base` where there is one, and from `start` on: the tokenizer and the fields of its
+    /// `TrainingReport`.
+    ///
+    /// `save` is called with the merges made so far, as `start` takes them: when so many seconds have passed, before an
+    /// exception ends the work, and at the end.
+    #[pyo3(signature = (*, base=None, start=None, save=None))]
+    fn train<'py>(
+        &self,
+        py: Python<'py>,
+        base: Option<PyRef<'py, PyTokenizer>>,
+        start: Option<&[u8]>,
+        save: Option<(Py<PyAny>, f64)>,
+    ) -> PyResult<(Engine, Bound<'py, PyDict>)> {
+        let base = base.map(|base| Arc::clone(&base.tokenizer));
+        let mut start = start.map(unpacked).transpose()?;
+        let saver = save.map(Saver::new).transpose()?;
         let Counted { counts, heard, total } = &mut *self.lock()?;
         Watch::new(self.progress.as_ref(), *total, heard).end(py, Stage::Counting)?;
         let total = u64::try_from(self.options.max_merges).ok();
         let heard = &mut Heard::default();
-        let (trained, engine) = Watch::new(self.progress.as_ref(), total, heard).run(py, |checkpoint| {
-            let trained = train::train(counts, &self.options, checkpoint)?;
-            let definition = trained.definition(counts.pretokenizer(), counts.special_tokens())?;
+        let mut watch = Watch::new(self.progress.as_ref(), total, heard);
+        watch.saver = saver;
+        let (trained, engine) = watch.run(py, |checkpoint| {
+            let mut start = match (start.take(), &base) {
+                (Some(start), _) => start,
+                (None, Some(base)) => base.start()?,
+                (None, None) => Vec::new(),
+            };
+            // What was saved may be of a larger vocabulary.
+            start.truncate(self.options.max_merges);
+            let trained = train::train_from(counts, &start, &self.options, checkpoint)?;
+            let definition = match &base {
+                Some(base) => base.extended(trained.merges())?,
+                None => trained.definition(counts.pretokenizer(), counts.special_tokens())?,
+            };
             Ok((trained, Engine(Arc::new(Tokenizer::new(definition)?))))
         })?;
+        if let Some(saver) = &mut watch.saver {
+            saver.save(py, trained.merges())?;
+        }
         heard.done = trained.merges().len().try_into().unwrap_or(u64::MAX);
         Watch::new(self.progress.as_ref(), total, heard).end(py, Stage::Merging)?;
         let report = PyDict::new(py);
@@ -175,6 +279,7 @@ impl Trainer {
         report.set_item("n_pretokens", counts.total_pretokens())?;
         report.set_item("n_distinct_pretokens", counts.len())?;
         report.set_item("n_tokens", PyTuple::new(py, trained.n_tokens())?)?;
+        report.set_item("token_counts", PyTuple::new(py, by_id(&engine.0, trained.frequencies()))?)?;
         Ok((engine, report))
     }
 }

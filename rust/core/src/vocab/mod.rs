@@ -10,7 +10,7 @@ pub mod missing;
 mod passes;
 pub(crate) mod queue;
 mod rule;
-mod shown;
+pub(crate) mod shown;
 mod slots;
 pub mod special;
 mod vocabulary;

@@ -4,7 +4,7 @@
 const MOST: usize = 80;
 
 /// A text in quotes.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     match text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)) {
         Some(start) => format!("{start:?}…"),
         None => format!("{text:?}"),
@@ -12,7 +12,7 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// Bytes in quotes.
-pub(super) fn bytes(bytes: &[u8]) -> String {
+pub(crate) fn bytes(bytes: &[u8]) -> String {
     match bytes.get(..MOST).filter(|start| start.len() < bytes.len()) {
         Some(start) => format!("\"{}\"…", start.escape_ascii()),
         None => format!("\"{}\"", bytes.escape_ascii()),
