@@ -11,6 +11,7 @@
 
 from bytepair._core import UNICODE_VERSION, VERSION, clear_caches, set_cache_limit
 from bytepair._report import SourceFigures, TrainingReport
+from bytepair.counts import Counts
 from bytepair.errors import (
     BytepairError,
     FormatError,
@@ -28,6 +29,7 @@ from bytepair.tokenizer import Tokenizer
 __all__ = [
     "UNICODE_VERSION",
     "BytepairError",
+    "Counts",
     "FormatError",
     "InternalError",
     "MissingByteError",

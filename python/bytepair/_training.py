@@ -6,13 +6,15 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from bytepair import _core, _corpus
+from bytepair import _core
 from bytepair._arrays import ArrayTokenizer
 from bytepair._report import SourceFigures, TrainingReport, measure
+from bytepair.counts import count_corpus, counts_for
 from bytepair.errors import TrainingError, VocabularyError
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus, Progress, Tie
+    from bytepair.counts import Counts
 
 
 class TrainedTokenizer(ArrayTokenizer):
@@ -44,7 +46,7 @@ class TrainedTokenizer(ArrayTokenizer):
 
     def extend(
         self,
-        corpus: Corpus,
+        corpus: Corpus | Counts,
         vocab_size: int,
         *,
         tie: Tie = "hf",
@@ -61,7 +63,7 @@ class TrainedTokenizer(ArrayTokenizer):
 
         Parameters
         ----------
-        corpus : path, list of paths, str, bytes, or iterable of str or bytes
+        corpus : path, list of paths, str, bytes, iterable of str or bytes, or Counts
             As for `train`. It is split by this tokenizer's pattern and cut by its special tokens.
         vocab_size : int
             Tokens in all: those that are there, and the new ones.
@@ -106,17 +108,16 @@ class TrainedTokenizer(ArrayTokenizer):
         n_more = wanted - self.vocab_size
         if n_more < 0:
             raise TrainingError(f"vocab_size={wanted} is less than the {self.vocab_size} tokens that are there already")
+        counts = counts_for(corpus, self.pattern, cuts)
         trainer = _core.Trainer(
-            self.pattern,
-            cuts,
+            counts._counts,
             max_merges=n_merges + n_more,
             tie=tie,
             min_frequency=min_frequency,
             max_token_length=max_token_length,
-            num_threads=num_threads,
             progress=progress,
         )
-        _corpus.count_into(trainer, corpus)
+        count_corpus(counts, corpus, num_threads, progress)
         return self._from_training(*trainer.train(base=self))
 
     def with_vocab_size(self, vocab_size: int) -> Self:

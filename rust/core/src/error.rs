@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Format {
         /// Where in the file: a JSON path such as `$.model.merges[3]`, or `line 7`.
         location: String,
+        /// The file, where it was opened here.
+        path: Option<PathBuf>,
     },
     /// A split pattern is malformed or cannot be run exactly.
     Pattern {
@@ -86,7 +88,7 @@ impl Error {
     pub(crate) fn format(location: impl Into<String>, message: impl fmt::Display) -> Self {
         let location = location.into();
         let message = format!("{location}: {message}");
-        Self::new(ErrorKind::Format { location }, message)
+        Self::new(ErrorKind::Format { location, path: None }, message)
     }
 
     pub(crate) fn pattern(position: usize, message: impl Into<String>) -> Self {
@@ -147,6 +149,19 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
+    /// This error, which lies in the file `path`, if it is one of a file.
+    pub(crate) fn within(mut self, file: &Path) -> Self {
+        if let ErrorKind::Format { path, .. } = &mut self.0.kind {
+            *path = Some(file.to_owned());
+        }
+        self
+    }
+
+    /// What is wrong, without the file's path.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The family of this error and its values.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -189,6 +204,9 @@ pub(crate) fn check_room(n_bytes: usize, what: &str) -> Result<()> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ErrorKind::Format { path: Some(path), .. } = &self.0.kind {
+            write!(f, "{}: ", path.display())?;
+        }
         f.write_str(&self.0.message)
     }
 }

@@ -36,4 +36,4 @@ macro_rules! targets {
     };
 }
 
-targets!(json json_tree ranks gpt2 form encode decode split pattern counts encode_stream decode_stream ask);
+targets!(json json_tree ranks gpt2 form encode decode split pattern counts counts_file encode_stream decode_stream ask);

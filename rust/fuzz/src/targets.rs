@@ -22,7 +22,7 @@ use bytepair_core::{Definition, MergeRule, Pipeline, TokenId};
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target by name, which is that of its folder of inputs.
-pub(crate) const TARGETS: [(&str, Target); 13] = [
+pub(crate) const TARGETS: [(&str, Target); 14] = [
     ("json", files::json),
     ("json_tree", |data| done(files::json_tree(data))),
     ("ranks", files::ranks),
@@ -33,6 +33,7 @@ pub(crate) const TARGETS: [(&str, Target); 13] = [
     ("split", |data| done(split::preset(data))),
     ("pattern", |data| done(split::pattern(data))),
     ("counts", |data| done(counts::counts(data))),
+    ("counts_file", counts::counts_file),
     ("encode_stream", |data| done(ask::encode_stream(data))),
     ("decode_stream", |data| done(ask::decode_stream(data))),
     ("ask", |data| done(ask::ask(data))),

@@ -9,7 +9,7 @@ use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::{PyBufferError, PyException, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyType};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyTuple, PyType};
 
 use crate::errors::{collect, give_way, no_memory, to_python};
 
@@ -370,6 +370,15 @@ pub(crate) fn pattern(object: &Bound<'_, PyAny>) -> PyResult<Pretokenizer> {
         Pretokenizer::from_stages(&stages)
     };
     built.map_err(|error| to_python(&error))
+}
+
+/// A pattern as Python shows it: a preset's name, a regex, or a tuple of regexes.
+pub(crate) fn shown_pattern<'py>(py: Python<'py>, pretokenizer: &Pretokenizer) -> PyResult<Bound<'py, PyAny>> {
+    match (pretokenizer.preset(), pretokenizer.stages()) {
+        (Some(preset), _) => Ok(PyString::new(py, preset).into_any()),
+        (None, [stage]) => Ok(PyString::new(py, stage).into_any()),
+        (None, stages) => Ok(PyTuple::new(py, stages)?.into_any()),
+    }
 }
 
 /// A special token with the id it is given, which can be any number.

@@ -39,7 +39,12 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
     let message = error.to_string();
     match error.kind() {
         ErrorKind::Vocabulary => python::VocabularyError::new_err(message),
-        ErrorKind::Format { location } => python::FormatError::new_err((message, location.clone())),
+        ErrorKind::Format { location, path } => {
+            let made = python::FormatError::new_err((error.message().to_owned(), location.clone()));
+            let Some(path) = path else { return made };
+            let within = |py: Python<'_>| made.value(py).call_method1("within", (path,)).map(drop);
+            Python::attach(within).err().unwrap_or(made)
+        }
         ErrorKind::Pattern { position } => python::PatternError::new_err((message, *position)),
         ErrorKind::SpecialToken { token, offset } => {
             python::SpecialTokenError::new_err((message, token.clone(), *offset))

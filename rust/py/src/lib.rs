@@ -5,6 +5,7 @@ mod ask;
 mod buffer;
 mod caches;
 mod convert;
+mod counts;
 #[cfg(feature = "defects")]
 mod defects;
 mod encoding;
@@ -35,6 +36,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::caches::{clear_caches, set_cache_limit};
+    #[pymodule_export]
+    use crate::counts::{Counter, Counts};
     #[cfg(feature = "defects")]
     #[pymodule_export]
     use crate::defects::panic_at;

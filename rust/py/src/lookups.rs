@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytepair_core::formats::{gpt2, hugging_face, tiktoken};
 use bytepair_core::{Definition, Tokenizer};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::convert::{self, Surrogates};
 use crate::engine::Engine;
@@ -156,12 +156,7 @@ impl PyTokenizer {
     /// How text is split: a preset's name, a regex, or a tuple of regexes that split one after the other.
     #[getter]
     fn pattern<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let pretokenizer = self.tokenizer.pretokenizer();
-        match (pretokenizer.preset(), pretokenizer.stages()) {
-            (Some(preset), _) => Ok(PyString::new(py, preset).into_any()),
-            (None, [stage]) => Ok(PyString::new(py, stage).into_any()),
-            (None, stages) => Ok(pyo3::types::PyTuple::new(py, stages)?.into_any()),
-        }
+        convert::shown_pattern(py, self.tokenizer.pretokenizer())
     }
 
     /// The SHA-256 of the canonical definition, in hexadecimal: equal for tokenizers that are equal.

@@ -1,50 +1,39 @@
-//! Counting and training, with progress and Ctrl-C.
+//! Training, with progress and Ctrl-C.
 
-use std::num::NonZero;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytepair_core::train::{self, Progress, Stage, Tie, TrainOptions};
 use bytepair_core::{Error, Symbol, Tokenizer};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::convert::{self, Surrogates};
+use crate::counts::Counts;
 use crate::engine::Engine;
-use crate::errors::{collect, run, to_python};
-use crate::tokenizer::{PyTokenizer, threads};
+use crate::errors::{collect, run};
+use crate::tokenizer::PyTokenizer;
 
 /// How often a program that watches hears of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// One training run: its options, checked before anything is read, and what is counted so far.
+/// One training run: its options, checked before anything is read.
 #[pyclass(frozen, module = "bytepair._core")]
 pub(crate) struct Trainer {
+    counts: Py<Counts>,
     options: TrainOptions,
-    num_threads: Option<NonZero<usize>>,
     progress: Option<Py<PyAny>>,
-    counted: Mutex<Counted>,
-}
-
-/// The pretokens of a corpus, and what is known of the counting.
-struct Counted {
-    counts: train::Counts,
-    heard: Heard,
-    /// The bytes of the whole corpus, where they are known.
-    total: Option<u64>,
 }
 
 /// What is done of a stage, and what of it a program that watches has heard.
 #[derive(Default)]
-struct Heard {
-    done: u64,
+pub(crate) struct Heard {
+    pub(crate) done: u64,
     last: Option<(u64, Instant)>,
 }
 
 /// Answers Ctrl-C and reports progress while the core works without the GIL.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     callback: Option<&'a Py<PyAny>>,
     total: Option<u64>,
     /// What was done of the stage before this piece of work.
@@ -56,7 +45,7 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(callback: Option<&'a Py<PyAny>>, total: Option<u64>, heard: &'a mut Heard) -> Self {
+    pub(crate) fn new(callback: Option<&'a Py<PyAny>>, total: Option<u64>, heard: &'a mut Heard) -> Self {
         Self { callback, total, before: heard.done, heard, saver: None, raised: None }
     }
 
@@ -96,13 +85,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Ends a stage: reports where it ended, unless that was the last report.
-    fn end(mut self, py: Python<'_>, stage: Stage) -> PyResult<()> {
+    pub(crate) fn end(mut self, py: Python<'_>, stage: Stage) -> PyResult<()> {
         let told = self.heard.last.is_some_and(|(done, _)| done == self.heard.done);
         if told { Ok(()) } else { self.tell(py, stage) }
     }
 
     /// Runs work that polls this watch.
-    fn run<T: Send>(
+    pub(crate) fn run<T: Send>(
         &mut self,
         py: Python<'_>,
         work: impl FnOnce(train::Checkpoint<'_>) -> bytepair_core::Result<T> + Send,
@@ -186,16 +175,13 @@ fn by_id(tokenizer: &Tokenizer, frequencies: &[u64]) -> Vec<u64> {
 #[pymethods]
 impl Trainer {
     #[new]
-    #[pyo3(signature = (pattern, special_tokens, *, max_merges, tie, min_frequency, max_token_length, num_threads, progress))]
-    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (counts, *, max_merges, tie, min_frequency, max_token_length, progress))]
     fn new(
-        pattern: &Bound<'_, PyAny>,
-        special_tokens: Vec<String>,
+        counts: Py<Counts>,
         max_merges: usize,
         tie: &str,
         min_frequency: u64,
         max_token_length: Option<usize>,
-        num_threads: Option<usize>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let tie = match tie {
@@ -204,30 +190,7 @@ impl Trainer {
             "bytes" => Tie::Bytes,
             other => return Err(PyValueError::new_err(format!("tie must be 'hf', 'id' or 'bytes', not {other:?}"))),
         };
-        let pretokenizer = convert::pattern(pattern)?;
-        let counts = train::Counts::new(pretokenizer, special_tokens).map_err(|error| to_python(&error))?;
-        Ok(Self {
-            options: TrainOptions { max_merges, tie, min_frequency, max_token_length },
-            num_threads: threads(num_threads)?,
-            progress,
-            counted: Mutex::new(Counted { counts, heard: Heard::default(), total: None }),
-        })
-    }
-
-    /// Count documents; `first` is the index of the first in the corpus, for what goes wrong, and `total` the bytes of
-    /// the whole corpus, for progress.
-    fn add_documents(&self, documents: &Bound<'_, PyAny>, first: usize, total: Option<u64>) -> PyResult<()> {
-        let items = convert::items(documents)?;
-        let texts = convert::texts(&items, Surrogates::Strict, first)?;
-        let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
-        self.count(documents.py(), total, |counts, checkpoint| {
-            counts.add_documents(&slices, self.num_threads, checkpoint)
-        })
-    }
-
-    /// Count a file as one document, read in blocks.
-    fn add_file(&self, py: Python<'_>, path: PathBuf, total: Option<u64>) -> PyResult<()> {
-        self.count(py, total, |counts, checkpoint| counts.add_file(&path, self.num_threads, checkpoint))
+        Ok(Self { counts, options: TrainOptions { max_merges, tie, min_frequency, max_token_length }, progress })
     }
 
     /// Learn merges, after those of `base` where there is one, and from `start` on: the tokenizer and the fields of its
@@ -246,8 +209,7 @@ impl Trainer {
         let base = base.map(|base| Arc::clone(&base.tokenizer));
         let mut start = start.map(unpacked).transpose()?;
         let saver = save.map(Saver::new).transpose()?;
-        let Counted { counts, heard, total } = &mut *self.lock()?;
-        Watch::new(self.progress.as_ref(), *total, heard).end(py, Stage::Counting)?;
+        let counts = &*self.counts.get().lock()?;
         let total = u64::try_from(self.options.max_merges).ok();
         let heard = &mut Heard::default();
         let mut watch = Watch::new(self.progress.as_ref(), total, heard);
@@ -277,27 +239,9 @@ impl Trainer {
         report.set_item("n_documents", counts.n_documents())?;
         report.set_item("n_bytes", counts.total_bytes())?;
         report.set_item("n_pretokens", counts.total_pretokens())?;
-        report.set_item("n_distinct_pretokens", counts.len())?;
+        report.set_item("n_distinct_pretokens", counts.n_distinct())?;
         report.set_item("n_tokens", PyTuple::new(py, trained.n_tokens())?)?;
         report.set_item("token_counts", PyTuple::new(py, by_id(&engine.0, trained.frequencies()))?)?;
         Ok((engine, report))
-    }
-}
-
-impl Trainer {
-    fn count(
-        &self,
-        py: Python<'_>,
-        total: Option<u64>,
-        add: impl FnOnce(&mut train::Counts, train::Checkpoint<'_>) -> bytepair_core::Result<()> + Send,
-    ) -> PyResult<()> {
-        let counted = &mut *self.lock()?;
-        counted.total = total;
-        let counts = &mut counted.counts;
-        Watch::new(self.progress.as_ref(), total, &mut counted.heard).run(py, |checkpoint| add(counts, checkpoint))
-    }
-
-    fn lock(&self) -> PyResult<MutexGuard<'_, Counted>> {
-        self.counted.try_lock().map_err(|_| PyRuntimeError::new_err("this trainer is in use by another thread"))
     }
 }

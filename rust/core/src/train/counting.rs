@@ -1,214 +1,115 @@
-//! Counting over threads: documents, and blocks of large ones, go to whichever thread is free.
+//! Counting a corpus in several calls: it is counted as a whole, or not at all.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::num::NonZero;
+use std::path::Path;
 
-use super::progress::{PERIOD, Ticker};
+use sha2::{Digest, Sha256};
+
+use super::counter::Counter;
+use super::progress::{Checkpoint, Stage, Ticker};
+use super::shards::{Shard, Shards};
 use super::split::Split;
 use super::table::PretokenTable;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
-use crate::threads;
+use crate::threads::n_threads;
 
-/// Work is handed out in blocks of about this many bytes, so that threads end at about the same time.
-const BLOCK_BYTES: usize = 1 << 18;
-
-/// Threads look up from their work this often, in bytes: a few milliseconds even for a slow pattern.
-const LOOK_UP_BYTES: usize = 1 << 15;
-
-/// Calls `add` with each pretoken of `text`.
-#[inline]
-pub(super) fn count(split: &Split, text: &[u8], mut add: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let flow = split.pretokens(text, |pretoken| match add(pretoken) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
-    });
-    match flow {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
+/// A corpus that is being counted: documents and files are added, and then all of it to
+/// [`Counts`](super::Counts::commit). After an error it is of no use.
+#[derive(Debug)]
+pub struct Counting {
+    counter: Counter,
+    num_threads: Option<NonZero<usize>>,
+    n_documents: u64,
+    /// Whether files are noted by their content.
+    notes_files: bool,
+    /// What was counted before, and what is now.
+    before: Shards,
+    shards: Shards,
 }
 
-/// Counts documents into one private table for each thread.
-pub(super) struct Counter<'s> {
-    split: &'s Split,
-    tables: Vec<PretokenTable>,
-    done: AtomicU64,
+/// What was counted.
+pub(super) struct Counted {
+    pub(super) table: PretokenTable,
+    pub(super) n_documents: u64,
+    pub(super) shards: Shards,
 }
 
-impl<'s> Counter<'s> {
-    pub(super) fn new(split: &'s Split, n_threads: usize) -> Self {
-        let tables = (0..n_threads).map(|_| PretokenTable::default()).collect();
-        Self { split, tables, done: AtomicU64::new(0) }
+impl Counting {
+    pub(super) fn new(split: &Split, num_threads: Option<NonZero<usize>>, notes_files: bool, before: &Shards) -> Self {
+        let (before, shards) = (before.clone(), Shards::new());
+        Self { counter: Counter::new(split), num_threads, n_documents: 0, notes_files, before, shards }
     }
 
-    /// Counts `documents`. After an error the counts are of no use.
-    pub(super) fn count(&mut self, documents: &[&[u8]], ticker: &mut Ticker<'_>) -> Result<()> {
-        let Some((own, others)) = self.tables.split_first_mut() else {
-            return Err(Error::internal("a counter without threads"));
-        };
-        let feed = Mutex::new(Feed { split: self.split, documents, document: 0, position: 0 });
-        let shared = Shared { split: self.split, feed, stop: AtomicBool::new(false), done: &self.done };
-        thread::scope(|scope| {
-            // Nothing is ever sent: the channel closes when the last thread has dropped its end.
-            let (running, all_done) = mpsc::channel::<Infallible>();
-            let start = |table| {
-                let (running, shared) = (running.clone(), &shared);
-                threads::start(scope, move || {
-                    let result = shared.work(table, || Ok(()));
-                    drop(running);
-                    result
-                })
-            };
-            let workers: Vec<_> = others.iter_mut().map_while(start).collect();
-            drop(running);
-            let mut result = shared.work(own, || ticker.tick(self.done.load(Ordering::Relaxed)));
-            while result.is_ok() && all_done.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                result = ticker.tick(self.done.load(Ordering::Relaxed));
-            }
-            if result.is_err() {
-                shared.stop.store(true, Ordering::Relaxed);
-            }
-            for worker in workers {
-                match worker.join() {
-                    Ok(theirs) => result = result.and(theirs),
-                    // The panic goes on in the caller, where the binding turns it into an exception.
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            result
-        })
-    }
-
-    /// The bytes counted.
-    pub(super) fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// The sum of the threads' counts.
-    pub(super) fn finish(self, ticker: &mut Ticker<'_>) -> Result<PretokenTable> {
-        let done = self.done.into_inner();
-        let mut tables = self.tables;
-        tables.sort_unstable_by_key(PretokenTable::len);
-        let mut sum = tables.pop().unwrap_or_default();
-        for table in tables {
-            for (i, (pretoken, count)) in table.iter().enumerate() {
-                ticker.step(i, done)?;
-                sum.add(pretoken, count)?;
-            }
+    /// Notes a part of the corpus, so that it cannot count twice.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where it was counted before.
+    pub fn add_shard(&mut self, shard: Shard) -> Result<()> {
+        if self.before.contains(&shard) {
+            return Err(Error::training(format!("{shard} was counted before")));
         }
-        ticker.report(done)?;
-        Ok(sum)
-    }
-}
-
-/// What the threads of one call share.
-struct Shared<'a> {
-    split: &'a Split,
-    feed: Mutex<Feed<'a>>,
-    stop: AtomicBool,
-    done: &'a AtomicU64,
-}
-
-impl Shared<'_> {
-    /// Counts blocks until there are none, or another thread has failed. Calls `look_up` every few milliseconds.
-    fn work(&self, table: &mut PretokenTable, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
-        loop {
-            let block = self.feed.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(block) = block else {
-                return Ok(());
-            };
-            for text in block.texts() {
-                if self.stop.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                if let Err(error) = self.text(text, table, &mut look_up) {
-                    self.stop.store(true, Ordering::Relaxed);
-                    return Err(error);
-                }
-            }
-            look_up()?;
-        }
-    }
-
-    fn text(&self, text: &[u8], table: &mut PretokenTable, look_up: &mut impl FnMut() -> Result<()>) -> Result<()> {
-        let (mut counted, mut since) = (0, 0);
-        count(self.split, text, |pretoken| {
-            since += pretoken.len();
-            if since >= LOOK_UP_BYTES {
-                counted += since;
-                self.done.fetch_add(widen_u64(since), Ordering::Relaxed);
-                since = 0;
-                look_up()?;
-                if self.stop.load(Ordering::Relaxed) {
-                    return Err(Error::interrupted());
-                }
-            }
-            table.add(pretoken, 1)
-        })?;
-        // Special tokens are work done, too.
-        self.done.fetch_add(widen_u64(text.len() - counted), Ordering::Relaxed);
+        self.shards.insert(shard);
         Ok(())
     }
-}
 
-/// Documents as blocks of work.
-struct Feed<'a> {
-    split: &'a Split,
-    documents: &'a [&'a [u8]],
-    /// The first document not handed out, and how much of it is.
-    document: usize,
-    position: usize,
-}
+    /// Counts documents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Counts::add_document`](super::Counts::add_document), and whatever `checkpoint` returns.
+    pub fn add_documents(&mut self, documents: &[&[u8]], checkpoint: Checkpoint<'_>) -> Result<()> {
+        let n_bytes = documents.iter().map(|document| document.len()).sum();
+        let mut ticker = Ticker::new(checkpoint, Stage::Counting, Some(widen_u64(n_bytes)));
+        self.counter.reset_done();
+        self.counter.count(documents, n_threads(self.num_threads, n_bytes), &mut ticker)?;
+        self.n_documents = self.n_documents.saturating_add(widen_u64(documents.len()));
+        ticker.report(self.counter.done())
+    }
 
-/// A run of whole documents, or a part of one.
-enum Block<'a> {
-    Documents(&'a [&'a [u8]]),
-    Part(&'a [u8]),
-}
+    /// Counts the contents of files, each as one document.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_documents`](Self::add_documents); and [`ErrorKind::Training`](crate::ErrorKind::Training) where one was
+    /// counted before.
+    pub fn add_files(&mut self, contents: &[&[u8]], checkpoint: Checkpoint<'_>) -> Result<()> {
+        if self.notes_files {
+            for content in contents {
+                self.note_file(widen_u64(content.len()), Sha256::new_with_prefix(content))?;
+            }
+        }
+        self.add_documents(contents, checkpoint)
+    }
 
-impl<'a> Block<'a> {
-    fn texts(&self) -> &[&'a [u8]] {
-        match self {
-            Self::Documents(documents) => documents,
-            Self::Part(part) => std::slice::from_ref(part),
+    /// Counts a file as one document.
+    ///
+    /// The file is read in blocks, so it may be a pipe, or larger than memory. Only where the split has no safe cut,
+    /// and no special token stands in the file, is it held whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_files`](Self::add_files), and [`ErrorKind::Io`](crate::ErrorKind::Io) with the path where the file cannot
+    /// be read.
+    pub fn add_file(&mut self, path: &Path, checkpoint: Checkpoint<'_>) -> Result<()> {
+        let mut digest = self.notes_files.then(Sha256::new);
+        super::text_file::count(&mut self.counter, path, self.num_threads, digest.as_mut(), checkpoint)?;
+        self.n_documents = self.n_documents.saturating_add(1);
+        match digest {
+            Some(digest) => self.note_file(self.counter.done(), digest).map_err(|error| error.within(path)),
+            None => Ok(()),
         }
     }
-}
 
-impl<'a> Feed<'a> {
-    fn next(&mut self) -> Option<Block<'a>> {
-        let documents = self.documents.get(self.document..)?;
-        let document = documents.first()?;
-        if document.len() <= BLOCK_BYTES {
-            let mut n_bytes = 0;
-            let small = |document: &&&[u8]| {
-                let fits = n_bytes < BLOCK_BYTES && document.len() <= BLOCK_BYTES;
-                n_bytes += document.len() + 1;
-                fits
-            };
-            let n = documents.iter().take_while(small).count();
-            self.document += n;
-            return documents.get(..n).map(Block::Documents);
-        }
-        let rest = document.get(self.position..)?;
-        let mut size = BLOCK_BYTES;
-        let cut = loop {
-            match rest.get(..size).map(|window| self.split.safe_prefix(window)) {
-                Some(Some(cut)) => break cut,
-                // Doubling keeps the searches linear where safe cuts are rare.
-                Some(None) => size *= 2,
-                None => break rest.len(),
-            }
-        };
-        self.position += cut;
-        if cut == rest.len() {
-            (self.document, self.position) = (self.document + 1, 0);
-        }
-        rest.get(..cut).map(Block::Part)
+    /// The same file may stand in a list twice, or in a corpus: only what was counted before is refused.
+    fn note_file(&mut self, n_bytes: u64, digest: Sha256) -> Result<()> {
+        // There are many empty files, and none of them counts.
+        if n_bytes == 0 { Ok(()) } else { self.add_shard(Shard::Content(digest.finalize().into())) }
+    }
+
+    pub(super) fn finish(self, ticker: &mut Ticker<'_>) -> Result<Counted> {
+        let table = self.counter.finish(ticker)?;
+        Ok(Counted { table, n_documents: self.n_documents, shards: self.shards })
     }
 }

@@ -1,17 +1,23 @@
 //! Pretoken counts: all that training needs to know of a corpus.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{BufWriter, Read, Seek, Write};
 use std::num::NonZero;
 use std::path::Path;
 
-use super::counting::Counter;
-use super::counts_file;
+use super::counter;
+use super::counting::Counting;
+use super::counts_file::{self, CountsReader, Header, MAX_FRACTION_BITS, create, finish, open};
+use super::entries::Entries;
+use super::merge_files::{self, twice};
 use super::progress::{Checkpoint, Stage, Ticker};
+use super::shards::{self, Shard, Shards};
 use super::split::Split;
 use super::table::PretokenTable;
 use crate::error::{Error, Result};
-use crate::ids::widen_u64;
+use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
-use crate::threads::n_threads;
 
 /// How often each pretoken occurs in a corpus, under one split.
 ///
@@ -27,7 +33,7 @@ use crate::threads::n_threads;
 ///
 /// let mut counts = Counts::new(Pretokenizer::new("gpt2")?, ["<|endoftext|>"])?;
 /// counts.add_document(b"low<|endoftext|>low")?;
-/// assert_eq!(counts.most_common(1), [(&b"low"[..], 2)]);
+/// assert_eq!(counts.most_common(1)?, [(b"low".to_vec(), 2)]);
 /// assert_eq!(counts.total_bytes(), 6);
 /// # Ok::<(), bytepair_core::Error>(())
 /// ```
@@ -36,6 +42,29 @@ pub struct Counts {
     split: Split,
     table: PretokenTable,
     n_documents: u64,
+    fraction_bits: u32,
+    shards: Shards,
+}
+
+/// What to multiply counts by: `units` times 2 to the power of minus `fraction_bits`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Weight {
+    units: u64,
+    fraction_bits: u32,
+}
+
+impl Weight {
+    /// A weight in lowest terms.
+    pub fn new(units: u64, fraction_bits: u32) -> Self {
+        let n = units.trailing_zeros().min(fraction_bits);
+        Self { units: units.checked_shr(n).unwrap_or(0), fraction_bits: fraction_bits - n }
+    }
+}
+
+impl From<u64> for Weight {
+    fn from(units: u64) -> Self {
+        Self::new(units, 0)
+    }
 }
 
 impl Counts {
@@ -48,7 +77,11 @@ impl Counts {
         pretokenizer: Pretokenizer,
         special_tokens: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
-        Ok(Self { split: Split::new(pretokenizer, special_tokens)?, table: PretokenTable::default(), n_documents: 0 })
+        Ok(Self::of_nothing(Split::new(pretokenizer, special_tokens)?))
+    }
+
+    fn of_nothing(split: Split) -> Self {
+        Self { split, table: PretokenTable::default(), n_documents: 0, fraction_bits: 0, shards: Shards::new() }
     }
 
     /// The split of the documents.
@@ -59,6 +92,48 @@ impl Counts {
     /// The special tokens that cut the documents, in the order given.
     pub fn special_tokens(&self) -> &[String] {
         self.split.special_tokens()
+    }
+
+    /// A digest of all that shapes pretokens: pattern, special tokens, Unicode version. Only counts in which it is the same
+    /// can be merged.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.split.fingerprint()
+    }
+
+    /// The parts of the corpus that are known by content or name, in order.
+    pub fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter()
+    }
+
+    /// Begins to count a corpus with `num_threads` threads, or one for each processor. Nothing is in these counts before
+    /// [`commit`](Self::commit).
+    ///
+    /// With `notes_files` files are noted by their content, and refused if they were counted before.
+    pub fn counting(&self, num_threads: Option<NonZero<usize>>, notes_files: bool) -> Counting {
+        Counting::new(&self.split, num_threads, notes_files, &self.shards)
+    }
+
+    /// Adds what was counted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Counts::add_document`], and whatever `checkpoint` returns. Then nothing has been added.
+    ///
+    /// # Complexity
+    ///
+    /// O(distinct pretokens) for each thread.
+    pub fn commit(&mut self, counting: Counting, checkpoint: Checkpoint<'_>) -> Result<()> {
+        let mut ticker = Ticker::new(checkpoint, Stage::Counting, None);
+        let counted = counting.finish(&mut ticker)?;
+        let (table, one) = (counted.table, 1 << self.fraction_bits);
+        if self.is_empty() && one == 1 {
+            self.table = table;
+        } else {
+            self.table.merge(1, &table, one)?;
+        }
+        self.n_documents = self.n_documents.saturating_add(counted.n_documents);
+        self.shards.extend(counted.shards);
+        Ok(())
     }
 
     /// Counts one document.
@@ -72,8 +147,9 @@ impl Counts {
     ///
     /// O(`document.len()`), where the split is.
     pub fn add_document(&mut self, document: &[u8]) -> Result<()> {
-        super::counting::count(&self.split, document, |pretoken| self.table.add(pretoken, 1))?;
-        self.n_documents += 1;
+        let one = 1 << self.fraction_bits;
+        counter::count(&self.split, document, |pretoken| self.table.add(pretoken, one))?;
+        self.n_documents = self.n_documents.saturating_add(1);
         Ok(())
     }
 
@@ -94,18 +170,12 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let n_bytes = documents.iter().map(|document| document.len()).sum();
-        let mut ticker = Ticker::new(checkpoint, Stage::Counting, Some(widen_u64(n_bytes)));
-        let mut counter = Counter::new(&self.split, n_threads(num_threads, n_bytes));
-        counter.count(documents, &mut ticker)?;
-        let table = counter.finish(&mut ticker)?;
-        self.join(table, widen_u64(documents.len()))
+        let mut counting = self.counting(num_threads, false);
+        counting.add_documents(documents, checkpoint)?;
+        self.commit(counting, checkpoint)
     }
 
-    /// Counts a file as one document, over `num_threads` threads, or one for each processor.
-    ///
-    /// The file is read in blocks, so it may be a pipe, or larger than memory. Only where the split has no safe cut,
-    /// and no special token stands in the file, is it held whole.
+    /// Counts a file as one document, which is not noted as a shard; see [`Counting::add_file`].
     ///
     /// # Errors
     ///
@@ -121,8 +191,9 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let table = counts_file::count(&self.split, path, num_threads, checkpoint)?;
-        self.join(table, 1)
+        let mut counting = self.counting(num_threads, false);
+        counting.add_file(path, checkpoint)?;
+        self.commit(counting, checkpoint)
     }
 
     /// Adds `count` occurrences of one pretoken, as if the split had yielded them: for counts made elsewhere.
@@ -131,15 +202,16 @@ impl Counts {
     ///
     /// As [`Counts::add_document`]; then nothing has been added.
     pub fn add_pretoken(&mut self, pretoken: &[u8], count: u64) -> Result<()> {
-        self.table.add(pretoken, count)
+        let units = count.checked_mul(1 << self.fraction_bits).ok_or_else(|| super::entries::overflow(pretoken))?;
+        self.table.add(pretoken, units)
     }
 
     /// Adds the counts of `other`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where `other` was split in another way, or where the two
-    /// together pass 2⁶⁴ − 1 bytes. Then nothing has been added.
+    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where `other` was split in another way, where the two have a
+    /// shard in common, or where together they pass 2⁶⁴ − 1 bytes. Then nothing has been added.
     ///
     /// # Complexity
     ///
@@ -148,23 +220,48 @@ impl Counts {
         if let Some(difference) = self.split.difference(&other.split) {
             return Err(Error::training(format!("cannot merge counts that differ in {difference}")));
         }
-        self.table.merge(&other.table)?;
+        if let Some(shard) = shards::shared(&self.shards, &other.shards) {
+            return Err(twice(shard, "these counts", "those"));
+        }
+        let fraction_bits = self.fraction_bits.max(other.fraction_bits);
+        let [ours, theirs] = [self, other].map(|counts| 1 << (fraction_bits - counts.fraction_bits));
+        self.table.merge(ours, &other.table, theirs)?;
+        self.fraction_bits = fraction_bits;
         self.n_documents = self.n_documents.saturating_add(other.n_documents);
+        self.shards.extend(other.shards.iter().cloned());
         Ok(())
     }
 
-    /// Multiplies every count by `weight`: merged with others, this corpus then weighs so much more.
+    /// Multiplies every count by `weight`: merged with others, this corpus then weighs so much more, or less.
+    ///
+    /// Nothing is rounded. With a weight that is no whole number, all counts are from then on in smaller
+    /// [units](Self::fraction_bits).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where the corpus would pass 2⁶⁴ − 1 bytes; then nothing
+    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where the corpus would pass 2⁶⁴ − 1 bytes, in units; then nothing
     /// has changed.
-    pub fn scale(&mut self, weight: u64) -> Result<()> {
-        self.table.scale(weight)
+    pub fn scale(&mut self, weight: impl Into<Weight>) -> Result<()> {
+        let Weight { units, fraction_bits } = weight.into();
+        let cancelled = units.trailing_zeros().min(self.fraction_bits);
+        let fraction_bits = self.fraction_bits - cancelled + fraction_bits;
+        if fraction_bits > MAX_FRACTION_BITS {
+            return Err(Error::training(format!(
+                "the weights together have more than {MAX_FRACTION_BITS} bits after the point; use rounder ones"
+            )));
+        }
+        self.table.scale(units >> cancelled)?;
+        self.fraction_bits = fraction_bits;
+        Ok(())
+    }
+
+    /// Counts and totals are in units of 2 to the power of minus this: 0, unless they were scaled by a fraction.
+    pub fn fraction_bits(&self) -> u32 {
+        self.fraction_bits
     }
 
     /// The number of distinct pretokens.
-    pub fn len(&self) -> usize {
+    pub fn n_distinct(&self) -> usize {
         self.table.len()
     }
 
@@ -173,31 +270,42 @@ impl Counts {
         self.table.len() == 0
     }
 
-    /// How often `pretoken` occurs.
-    pub fn get(&self, pretoken: &[u8]) -> u64 {
-        self.table.get(pretoken)
-    }
-
-    /// Every distinct pretoken with its count, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        self.table.iter()
+    /// Calls `visit` with every distinct pretoken and its count, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// What `visit` returns.
+    pub fn visit(&self, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+        self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count))
     }
 
     /// The `n` most frequent pretokens with their counts, from the most frequent on; of the same count, in the order
     /// of their bytes.
     ///
+    /// # Errors
+    ///
+    /// As [`visit`](Self::visit).
+    ///
     /// # Complexity
     ///
-    /// O(distinct pretokens + `n` log `n`).
-    pub fn most_common(&self, n: usize) -> Vec<(&[u8], u64)> {
-        let order = |a: &(&[u8], u64), b: &(&[u8], u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0));
-        let mut entries: Vec<_> = self.iter().collect();
-        if n < entries.len() {
-            entries.select_nth_unstable_by(n, order);
-            entries.truncate(n);
-        }
-        entries.sort_unstable_by(order);
-        entries
+    /// O(distinct pretokens × log `n`).
+    pub fn most_common(&self, n: usize) -> Result<Vec<(Vec<u8>, u64)>> {
+        // The rarest of them on top.
+        let mut most: BinaryHeap<(Reverse<u64>, Vec<u8>)> = BinaryHeap::new();
+        self.visit(|pretoken, count| {
+            if most.len() == n {
+                let Some(mut rarest) =
+                    most.peek_mut().filter(|rarest| (Reverse(count), pretoken) < (rarest.0, &rarest.1))
+                else {
+                    return Ok(());
+                };
+                *rarest = (Reverse(count), pretoken.to_vec());
+            } else {
+                most.push((Reverse(count), pretoken.to_vec()));
+            }
+            Ok(())
+        })?;
+        Ok(most.into_sorted_vec().into_iter().map(|(Reverse(count), pretoken)| (pretoken, count)).collect())
     }
 
     /// The bytes of all pretokens, each as often as it occurs; special tokens are not among them.
@@ -215,14 +323,90 @@ impl Counts {
         self.n_documents
     }
 
-    fn join(&mut self, table: PretokenTable, n_documents: u64) -> Result<()> {
-        if self.is_empty() {
-            self.table = table;
-        } else {
-            self.table.merge(&table)?;
+    /// Whether these are the same counts of the same shards: whether [`save`](Self::save) would write the same bytes.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let about =
+            |counts: &Self| (counts.n_documents, counts.fraction_bits, counts.total_bytes(), counts.n_distinct());
+        about(self) == about(other)
+            && self.split.difference(&other.split).is_none()
+            && self.shards == other.shards
+            && self.table.iter().all(|(pretoken, count)| other.table.get(pretoken) == count)
+    }
+
+    /// Writes the counts. The same counts of the same shards are the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path, and what `interrupt` says.
+    ///
+    /// # Complexity
+    ///
+    /// O(d log d) for d distinct pretokens.
+    pub fn save(&self, path: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
+        let file = BufWriter::new(create(path)?);
+        finish(self.write(file, path, interrupt)?, path)
+    }
+
+    /// What [`save`](Self::save) writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save); `path` is what messages name.
+    pub fn write<W: Write + Seek>(&self, out: W, path: &Path, interrupt: &Interrupt<'_>) -> Result<W> {
+        let header = Header {
+            split: self.split.clone(),
+            shards: self.shards.clone(),
+            n_documents: self.n_documents,
+            fraction_bits: self.fraction_bits,
+        };
+        counts_file::write(out, path, &header, |push| {
+            for (pretoken, count) in self.table.sorted()? {
+                interrupt.check()?;
+                push(pretoken, count)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads counts that were saved.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) with path and byte offset where the file is damaged, or was counted
+    /// under another version of the rules or of Unicode; [`ErrorKind::Io`](crate::ErrorKind::Io); and what `interrupt`
+    /// says.
+    pub fn load(path: &Path, interrupt: &Interrupt<'_>) -> Result<Self> {
+        Self::read(open(path)?, path, interrupt).map_err(|error| error.within(path))
+    }
+
+    /// What [`load`](Self::load) reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); `path` is what messages about reading name.
+    pub fn read(reader: impl Read, path: &Path, interrupt: &Interrupt<'_>) -> Result<Self> {
+        let mut reader = CountsReader::new(reader, path)?;
+        let mut counts = Self::of_nothing(reader.header.split.clone());
+        let mut pretoken = Vec::new();
+        while let Some(count) = reader.next(&mut pretoken)? {
+            interrupt.check()?;
+            counts.table.add(&pretoken, count)?;
         }
-        self.n_documents = self.n_documents.saturating_add(n_documents);
-        Ok(())
+        let Header { shards, n_documents, fraction_bits, .. } = reader.header;
+        Ok(Self { shards, n_documents, fraction_bits, ..counts })
+    }
+
+    /// Adds up files of counts into another, in memory for one block of each, whatever their size.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load) and [`merge`](Self::merge), naming the two files that cannot be merged.
+    ///
+    /// # Complexity
+    ///
+    /// O(n log k) for n entries in k files.
+    pub fn merge_files<P: AsRef<Path>>(paths: &[P], out: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
+        merge_files::merge(paths, out, interrupt)
     }
 }
 
@@ -238,7 +422,7 @@ mod tests {
     fn special_tokens_cut_and_are_not_counted() {
         let mut counts = unsplit(&["<e>"]);
         counts.add_document(b"ab<e>ab<e><e>c").unwrap();
-        assert_eq!(counts.most_common(9), [(&b"ab"[..], 2), (b"c", 1)]);
+        assert_eq!(counts.most_common(9).unwrap(), [(b"ab".to_vec(), 2), (b"c".to_vec(), 1)]);
         assert_eq!((counts.total_bytes(), counts.total_pretokens(), counts.n_documents()), (5, 3, 1));
     }
 
@@ -248,9 +432,9 @@ mod tests {
         for (pretoken, count) in [("b", 2), ("a", 2), ("c", 3), ("d", 1)] {
             counts.add_pretoken(pretoken.as_bytes(), count).unwrap();
         }
-        assert_eq!(counts.most_common(3), [(&b"c"[..], 3), (b"a", 2), (b"b", 2)]);
-        assert_eq!(counts.most_common(0), []);
-        assert_eq!(counts.most_common(usize::MAX).len(), 4);
+        assert_eq!(counts.most_common(3).unwrap(), [(b"c".to_vec(), 3), (b"a".to_vec(), 2), (b"b".to_vec(), 2)]);
+        assert_eq!(counts.most_common(0).unwrap(), []);
+        assert_eq!(counts.most_common(usize::MAX).unwrap().len(), 4);
     }
 
     #[test]
@@ -261,7 +445,7 @@ mod tests {
         assert!(error.is_training() && error.to_string().contains("special tokens"), "{error}");
         let other = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
         assert!(counts.merge(&other).unwrap_err().to_string().contains("split pattern"));
-        assert_eq!((counts.len(), counts.n_documents()), (1, 1));
+        assert_eq!((counts.n_distinct(), counts.n_documents()), (1, 1));
     }
 
     #[test]
@@ -272,7 +456,7 @@ mod tests {
         for n in [1, 2] {
             let error = counts.add_documents(&[&text], NonZero::new(n), &mut |_| Err(Error::interrupted()));
             assert!(matches!(error.unwrap_err().kind(), crate::ErrorKind::Interrupted));
-            assert_eq!((counts.len(), counts.total_bytes(), counts.n_documents()), (1, 2, 1));
+            assert_eq!((counts.n_distinct(), counts.total_bytes(), counts.n_documents()), (1, 2, 1));
         }
     }
 }

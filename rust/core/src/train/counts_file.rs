@@ -1,166 +1,182 @@
-//! Counting a file in blocks, without ever holding it whole where it can be cut.
+//! Counts as a file, the same for the same counts.
+//!
+//! ```text
+//! "bpcounts" 1        magic and version
+//! block               the header: documents, pretokens, bytes, distinct pretokens and their bytes, shards, fraction bits
+//!                     (8 bytes each); then what shapes the pretokens (`split.rs`)
+//! block*              the shards, in order: 0 and a SHA-256, or 1 and a name
+//! block*              the pretokens with their counts (`entries.rs`)
+//! ```
+//!
+//! All of it is read in little memory, and nothing is believed: what is read is counted, and compared with the header.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::num::NonZero;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::counting::Counter;
-use super::progress::{Checkpoint, Stage, Ticker};
+use super::entries::{BlockReader, Entries, EntryReader, EntryWriter, Fields, Totals, push_text, write_block};
+use super::shards::{Shard, Shards};
 use super::split::Split;
-use super::table::PretokenTable;
 use crate::error::{Error, Result};
-use crate::threads::n_threads;
+use crate::ids::widen_u64;
 
-/// How much of a file is read at a time, for each thread.
-const BLOCK_BYTES: usize = 8 << 20;
+const MAGIC: &[u8; 9] = b"bpcounts\x01";
 
-/// One call of `read` asks for no more than this, so that checkpoints come often.
-const READ_BYTES: usize = 1 << 20;
+/// A weight has 16 bits after the point in the binding; three such weights one after the other are still told apart.
+pub(super) const MAX_FRACTION_BITS: u32 = 48;
 
-/// Counts the pretokens of the file at `path`.
-pub(super) fn count(
-    split: &Split,
+/// A block of shards ends with the one that reaches this many bytes.
+const BLOCK_BYTES: usize = 1 << 16;
+
+/// What a file says before its entries.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub(super) split: Split,
+    pub(super) shards: Shards,
+    pub(super) n_documents: u64,
+    /// Counts are in units of 2 to the power of minus this.
+    pub(super) fraction_bits: u32,
+}
+
+impl Header {
+    fn to_bytes(&self, totals: Totals) -> Vec<u8> {
+        let Totals { n_distinct, distinct_bytes, n_pretokens, n_bytes } = totals;
+        let n_shards = widen_u64(self.shards.len());
+        let numbers =
+            [self.n_documents, n_pretokens, n_bytes, n_distinct, distinct_bytes, n_shards, self.fraction_bits.into()];
+        let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        bytes.extend(self.split.description());
+        bytes
+    }
+}
+
+/// Writes a file. `entries` calls what it is given with each entry, in order.
+pub(super) fn write<W: Write + Seek>(
+    mut out: W,
     path: &Path,
-    num_threads: Option<NonZero<usize>>,
-    checkpoint: Checkpoint<'_>,
-) -> Result<PretokenTable> {
+    header: &Header,
+    entries: impl FnOnce(&mut dyn FnMut(&[u8], u64) -> Result<()>) -> Result<()>,
+) -> Result<W> {
     let failed = |error| Error::io(path, error);
-    let file = File::open(path).map_err(failed)?;
-    // A pipe has no length to go by.
-    let total = file.metadata().ok().filter(|data| data.is_file()).map(|data| data.len());
-    let n_bytes = total.and_then(|total| usize::try_from(total).ok()).unwrap_or(usize::MAX);
-    let n_threads = n_threads(num_threads, n_bytes);
-    let mut ticker = Ticker::new(checkpoint, Stage::Counting, total);
-    count_blocks(split, Blocks::new(file, path), n_threads, n_threads.saturating_mul(BLOCK_BYTES), &mut ticker)
-}
-
-fn count_blocks<R: Read>(
-    split: &Split,
-    mut blocks: Blocks<'_, R>,
-    n_threads: usize,
-    block_bytes: usize,
-    ticker: &mut Ticker<'_>,
-) -> Result<PretokenTable> {
-    let mut counter = Counter::new(split, n_threads);
-    let mut done = 0;
-    let mut size = block_bytes;
-    loop {
-        let at_end = blocks.fill(size, || ticker.tick(done))?;
-        let cut = if at_end { Some(blocks.text().len()) } else { split.safe_prefix(blocks.text()) };
-        let Some(cut) = cut else {
-            // Doubling keeps the searches linear where safe cuts are rare.
-            size = size.saturating_mul(2);
-            continue;
-        };
-        let (text, _) = blocks.text().split_at_checked(cut).unwrap_or_default();
-        counter.count(&[text], ticker)?;
-        if at_end {
-            return counter.finish(ticker);
-        }
-        blocks.consume(cut);
-        done = counter.done();
-        size = block_bytes.max(blocks.text().len().saturating_mul(2));
-    }
-}
-
-/// A reader with the text that is read and not yet counted.
-struct Blocks<'p, R> {
-    reader: R,
-    path: &'p Path,
-    buffer: Vec<u8>,
-    filled: usize,
-}
-
-impl<'p, R: Read> Blocks<'p, R> {
-    fn new(reader: R, path: &'p Path) -> Self {
-        Self { reader, path, buffer: Vec::new(), filled: 0 }
-    }
-
-    fn text(&self) -> &[u8] {
-        self.buffer.get(..self.filled).unwrap_or_default()
-    }
-
-    /// Reads until the text has `size` bytes or the reader ends, and tells whether it has ended.
-    fn fill(&mut self, size: usize, mut look_up: impl FnMut() -> Result<()>) -> Result<bool> {
-        while self.filled < size {
-            look_up()?;
-            let end = size.min(self.filled + READ_BYTES);
-            if self.buffer.len() < end {
-                let missing = end - self.buffer.len();
-                self.buffer.try_reserve(missing).map_err(|_| Error::memory("a block of the file"))?;
-                self.buffer.resize(end, 0);
+    let begin = |out: &mut W, totals| {
+        out.write_all(MAGIC).map_err(failed)?;
+        write_block(out, &header.to_bytes(totals), path)
+    };
+    // The totals are known at the end, when the header is written once more.
+    begin(&mut out, Totals::default())?;
+    let mut payload = Vec::new();
+    for (i, shard) in header.shards.iter().enumerate() {
+        match shard {
+            Shard::Content(digest) => {
+                payload.push(0);
+                payload.extend(digest);
             }
-            let space = self.buffer.get_mut(self.filled..end).unwrap_or_default();
-            match self.reader.read(space) {
-                Ok(0) => return Ok(true),
-                Ok(n) => self.filled += n.min(space.len()),
-                // A signal came: `look_up` is where the caller hears of it.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io(self.path, error)),
+            Shard::Name(name) => {
+                payload.push(1);
+                push_text(&mut payload, name);
             }
         }
-        Ok(false)
-    }
-
-    /// Drops `n` bytes from the front of the text.
-    fn consume(&mut self, n: usize) {
-        self.buffer.copy_within(n..self.filled, 0);
-        self.filled -= n;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pretokenize::Pretokenizer;
-    use crate::train::{Counts, Progress};
-
-    /// Gives at most `step` bytes at a time, as a pipe may.
-    struct Trickle<'a> {
-        rest: &'a [u8],
-        step: usize,
-    }
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let n = self.step.min(buffer.len());
-            self.rest.read(&mut buffer[..n])
+        if payload.len() >= BLOCK_BYTES || i + 1 == header.shards.len() {
+            write_block(&mut out, &payload, path)?;
+            payload.clear();
         }
     }
+    let mut writer = EntryWriter::new(out, path);
+    entries(&mut |pretoken, count| writer.push(pretoken, count))?;
+    let (mut out, totals) = writer.finish()?;
+    out.seek(SeekFrom::Start(0)).map_err(failed)?;
+    begin(&mut out, totals)?;
+    out.flush().map_err(failed)?;
+    Ok(out)
+}
 
-    fn sorted<'a>(entries: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<(Vec<u8>, u64)> {
-        let mut entries: Vec<_> = entries.map(|(pretoken, count)| (pretoken.to_vec(), count)).collect();
-        entries.sort();
-        entries
-    }
+/// A file to write to.
+pub(super) fn create(path: &Path) -> Result<File> {
+    File::create(path).map_err(|error| Error::io(path, error))
+}
 
-    #[test]
-    fn any_block_size_gives_the_same_counts() {
-        let text =
-            "It's  2,024 <|end|>\n\n caf\u{e9}s <|end|><|end|>!\u{3000}<|e <|end|> nd|>\r\n   x 12345<|end|>".repeat(7);
-        for special in [&["<|end|>"][..], &["<|end|>", "<|end|><|end|>!", " "], &[]] {
-            for pattern in ["gpt2", "cl100k"] {
-                let split = Split::new(Pretokenizer::new(pattern).unwrap(), special.iter().copied()).unwrap();
-                let mut whole = Counts::new(Pretokenizer::new(pattern).unwrap(), special.iter().copied()).unwrap();
-                whole.add_document(text.as_bytes()).unwrap();
-                for size in (1..80_usize).chain([200, 512, 1 << 20]) {
-                    let reader = Trickle { rest: text.as_bytes(), step: size.div_ceil(3) };
-                    let blocks = Blocks::new(reader, Path::new("trickle"));
-                    let mut nothing = |_: Progress<'_>| Ok(());
-                    let mut ticker = Ticker::new(&mut nothing, Stage::Counting, None);
-                    let table = count_blocks(&split, blocks, 1 + size % 3, size, &mut ticker).unwrap();
-                    assert_eq!(sorted(table.iter()), sorted(whole.iter()), "{special:?} in blocks of {size}");
+/// Brings what was written to the disk.
+pub(super) fn finish(out: BufWriter<File>, path: &Path) -> Result<()> {
+    let file = out.into_inner().map_err(|error| error.into_error());
+    file.and_then(|file| file.sync_all()).map_err(|error| Error::io(path, error))
+}
+
+/// A file to read.
+pub(super) fn open(path: &Path) -> Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 16, File::open(path).map_err(|error| Error::io(path, error))?))
+}
+
+/// A file that is read.
+pub(super) struct CountsReader<R> {
+    pub(super) header: Header,
+    /// What the entries shall come to; that they do is known at their end.
+    pub(super) totals: Totals,
+    entries: EntryReader<R>,
+}
+
+impl<R: Read> CountsReader<R> {
+    /// Reads all but the entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) with a byte offset, and what reading returns.
+    pub(super) fn new(reader: R, path: &Path) -> Result<Self> {
+        let mut blocks = BlockReader::new(reader, path, 0);
+        let mut magic = [0; MAGIC.len()];
+        blocks.fill(&mut magic)?;
+        if magic != *MAGIC {
+            let message = match magic {
+                [b'b', b'p', b'c', b'o', b'u', b'n', b't', b's', version] => {
+                    format!("this is a counts file of version {version}; this bytepair reads version 1")
                 }
-            }
+                _ => "this is no counts file".to_owned(),
+            };
+            return Err(Error::format("byte 0", message));
+        }
+        blocks.read()?;
+        let mut fields = Fields { blocks: &blocks, at: 0 };
+        let mut numbers = [0; 7];
+        for number in &mut numbers {
+            *number = fields.bytes(8, "a total")?.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        }
+        let [n_documents, n_pretokens, n_bytes, n_distinct, distinct_bytes, n_shards, fraction_bits] = numbers;
+        let fraction_bits = u32::try_from(fraction_bits).ok().filter(|&bits| bits <= MAX_FRACTION_BITS);
+        let fraction_bits = fraction_bits.ok_or_else(|| blocks.damaged(48, "there are too many bits of a fraction"))?;
+        let split = Split::read(&mut fields)?;
+        if fields.at != blocks.payload().len() {
+            return Err(blocks.damaged(fields.at, "something follows the header"));
+        }
+        let shards = read_shards(&mut blocks, n_shards)?;
+        let totals = Totals { n_distinct, distinct_bytes, n_pretokens, n_bytes };
+        let entries = EntryReader::new(blocks, totals);
+        Ok(Self { header: Header { split, shards, n_documents, fraction_bits }, totals, entries })
+    }
+}
+
+impl<R: Read> Entries for CountsReader<R> {
+    fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
+        self.entries.next(pretoken)
+    }
+}
+
+fn read_shards<R: Read>(blocks: &mut BlockReader<R>, n_shards: u64) -> Result<Shards> {
+    let mut shards = Shards::new();
+    while widen_u64(shards.len()) < n_shards {
+        blocks.read()?;
+        let mut fields = Fields { blocks, at: 0 };
+        while fields.at < blocks.payload().len() {
+            let start = fields.at;
+            let shard = match fields.number("the kind of a shard")? {
+                0 => fields.bytes(32, "a digest")?.first_chunk().map(|digest| Shard::Content(*digest)),
+                1 => Some(Shard::Name(fields.text("the name of a shard")?)),
+                _ => None,
+            };
+            let shard = shard.filter(|shard| shards.last().is_none_or(|last| last < shard));
+            shards.insert(shard.ok_or_else(|| blocks.damaged(start, "the shards are not in order"))?);
+        }
+        if blocks.payload().is_empty() || widen_u64(shards.len()) > n_shards {
+            return Err(blocks.damaged(0, "there are not as many shards as the file says"));
         }
     }
-
-    #[test]
-    fn a_missing_file_is_an_error_with_its_path() {
-        let mut counts = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
-        let error = counts.add_file(Path::new("no/such/file"), None, &mut |_| Ok(())).unwrap_err();
-        assert!(error.to_string().contains("no/such/file"));
-        assert!(matches!(error.kind(), crate::ErrorKind::Io { .. }));
-    }
+    Ok(shards)
 }

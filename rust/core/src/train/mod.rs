@@ -8,24 +8,32 @@
 //! [`naive`] is that definition as code; `merge_loop` gives the same merges fast.
 
 mod candidates;
+mod counter;
 mod counting;
 mod counts;
 mod counts_file;
+mod entries;
+mod kway;
+mod merge_files;
 mod merge_loop;
 pub mod naive;
 mod neighbours;
 mod pairs;
 mod progress;
 mod report;
+mod shards;
 mod split;
 mod start;
 mod table;
+mod text_file;
 mod tie;
 mod words;
 
-pub use counts::Counts;
+pub use counting::Counting;
+pub use counts::{Counts, Weight};
 pub use progress::{Checkpoint, Progress, Stage};
 pub use report::{StopReason, Trained};
+pub use shards::Shard;
 pub use tie::Tie;
 
 use crate::definition::MAX_TOKEN_BYTES;
@@ -41,7 +49,8 @@ pub struct TrainOptions {
     pub max_merges: usize,
     /// Which of several equally frequent pairs merges first.
     pub tie: Tie,
-    /// Pairs that occur less often are never merged; 0 and 1 are the same, as a pair occurs once at least.
+    /// Pairs that occur less often are never merged; 0 and 1 are the same, as a pair occurs once at least, unless the counts
+    /// were [scaled](Counts::scale) by a fraction.
     pub min_frequency: u64,
     /// The length in bytes of the longest token allowed, [`MAX_TOKEN_BYTES`] by default and at most; pairs that would be
     /// longer are never merged.
@@ -127,12 +136,18 @@ pub fn train_from(
     let start = &check(counts, start, options)?;
     // A longer token could be learnt, but never be saved.
     let longest = options.max_token_length.map_or(MAX_TOKEN_BYTES, |length| length.min(MAX_TOKEN_BYTES));
-    let options = &TrainOptions { max_token_length: Some(longest), ..options.clone() };
+    let min_frequency = in_units(options.min_frequency, counts);
+    let options = &TrainOptions { max_token_length: Some(longest), min_frequency, ..options.clone() };
     match options.tie {
         Tie::HuggingFace => MergeLoop::new(counts, start, options, tie::HuggingFace::new(), checkpoint)?.run(),
         Tie::Id => MergeLoop::new(counts, start, options, tie::Id, checkpoint)?.run(),
         Tie::Bytes => MergeLoop::new(counts, start, options, tie::Bytes::new(), checkpoint)?.run(),
     }
+}
+
+/// A number of occurrences in the units of the counts.
+fn in_units(n: u64, counts: &Counts) -> u64 {
+    n.saturating_mul(1 << counts.fraction_bits())
 }
 
 fn check<'m>(counts: &Counts, start: &'m [(Symbol, Symbol)], options: &TrainOptions) -> Result<Start<'m>> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::report::{StopReason, Trained};
 use super::start::Start;
 use super::tie::{self, Tie, TieRule};
-use super::{Counts, TrainOptions, check};
+use super::{Counts, TrainOptions, check, in_units};
 use crate::error::Result;
 use crate::ids::{Pair, Symbol};
 
@@ -34,17 +34,21 @@ pub fn train(counts: &Counts, options: &TrainOptions) -> Result<Trained> {
 /// As [`train`].
 pub fn train_from(counts: &Counts, start: &[(Symbol, Symbol)], options: &TrainOptions) -> Result<Trained> {
     let start = &check(counts, start, options)?;
-    Ok(match options.tie {
+    let options = &TrainOptions { min_frequency: in_units(options.min_frequency, counts), ..options.clone() };
+    match options.tie {
         Tie::HuggingFace => run(counts, start, options, tie::HuggingFace::new()),
         Tie::Id => run(counts, start, options, tie::Id),
         Tie::Bytes => run(counts, start, options, tie::Bytes::new()),
-    })
+    }
 }
 
-fn run<R: TieRule>(counts: &Counts, start: &Start<'_>, options: &TrainOptions, mut rule: R) -> Trained {
+fn run<R: TieRule>(counts: &Counts, start: &Start<'_>, options: &TrainOptions, mut rule: R) -> Result<Trained> {
     let symbols = |pretoken: &[u8]| pretoken.iter().copied().map(Symbol::from_byte).collect();
-    let mut words: Vec<(Vec<Symbol>, u64)> =
-        counts.iter().map(|(pretoken, count)| (symbols(pretoken), count)).collect();
+    let mut words: Vec<(Vec<Symbol>, u64)> = Vec::new();
+    counts.visit(|pretoken, count| {
+        words.push((symbols(pretoken), count));
+        Ok(())
+    })?;
     let mut lengths = vec![1; Symbol::BYTES];
     let mut trained = Trained::new(counts.total_bytes());
     let mut given = start.pairs();
@@ -63,11 +67,11 @@ fn run<R: TieRule>(counts: &Counts, start: &Start<'_>, options: &TrainOptions, m
         let best =
             || pairs.into_iter().filter(|&(pair, _)| fits(pair)).max_by_key(|&(pair, count)| (count, rule.key(pair)));
         let Some((pair, count)) = given.or_else(best) else {
-            return stopped(trained, StopReason::NoPairs, &words);
+            return Ok(stopped(trained, StopReason::NoPairs, &words));
         };
         if !is_given && count < options.min_frequency {
             let stop = StopReason::MinFrequency { count, min_frequency: options.min_frequency };
-            return stopped(trained, stop, &words);
+            return Ok(stopped(trained, stop, &words));
         }
         let made = Symbol::from_index(lengths.len());
         let replaced = words.iter_mut().map(|(word, count)| replace(word, pair, made) * *count).sum();
@@ -75,7 +79,7 @@ fn run<R: TieRule>(counts: &Counts, start: &Start<'_>, options: &TrainOptions, m
         rule.learn(pair);
         trained.push(pair, count, replaced);
     }
-    stopped(trained, StopReason::VocabSize, &words)
+    Ok(stopped(trained, StopReason::VocabSize, &words))
 }
 
 fn stopped(trained: Trained, stop: StopReason, words: &[(Vec<Symbol>, u64)]) -> Trained {

@@ -1,10 +1,20 @@
 //! The fixed split of a corpus: special tokens cut it into stretches, and the pretokenizer cuts those.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 
-use crate::error::Result;
+use sha2::{Digest, Sha256};
+
+use super::entries::{Fields, push_number, push_text};
+use crate::error::{Error, Result};
+use crate::ids::widen_u64;
 use crate::pretokenize::Pretokenizer;
+use crate::unicode::UNICODE_VERSION;
 use crate::vocab::special::{LiteralMatcher, Segment};
+
+/// Raised with every change by which the same pattern would split some text in another way: rules for bytes that are not
+/// UTF-8, for text that no match covers, for special tokens.
+const RULES_VERSION: u64 = 1;
 
 /// How documents become pretokens.
 #[derive(Clone, Debug)]
@@ -76,17 +86,54 @@ impl Split {
         (cut > 0).then_some(cut)
     }
 
+    /// All that shapes pretokens, as bytes: the version of the rules, that of Unicode, the regexes, the special tokens.
+    ///
+    /// The order of special tokens is part of it: their ids follow it.
+    pub(super) fn description(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        push_number(&mut bytes, RULES_VERSION);
+        push_text(&mut bytes, UNICODE_VERSION);
+        for list in [self.pretokenizer.stages(), self.special_tokens()] {
+            push_number(&mut bytes, widen_u64(list.len()));
+            list.iter().for_each(|item| push_text(&mut bytes, item));
+        }
+        bytes
+    }
+
+    /// The SHA-256 of the description.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(self.description()).into()
+    }
+
+    /// From a description.
+    pub(super) fn read<R: Read>(fields: &mut Fields<'_, R>) -> Result<Self> {
+        let at = fields.at;
+        let rules = fields.number("the version of the rules")?;
+        let unicode = fields.text("the version of Unicode")?;
+        if (rules, unicode.as_str()) != (RULES_VERSION, UNICODE_VERSION) {
+            let theirs = format!("rules of version {rules} and Unicode {unicode:.20}");
+            let message = format!("counted by {theirs}; here they are version {RULES_VERSION} and {UNICODE_VERSION}");
+            return Err(fields.blocks.damaged(at, &message));
+        }
+        let mut lists = [Vec::new(), Vec::new()];
+        for list in &mut lists {
+            for _ in 0..fields.number("the number of regexes or special tokens")? {
+                list.push(fields.text("a regex or special token")?);
+            }
+        }
+        let [stages, special_tokens] = lists;
+        let damaged = |error: Error| fields.blocks.damaged(at, &error.to_string());
+        let pretokenizer = Pretokenizer::from_stages(&stages).map_err(damaged)?;
+        Self::new(pretokenizer, special_tokens).map_err(damaged)
+    }
+
     /// What sets `other` apart, as the end of the sentence "the counts differ in ...".
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let (ours, theirs) = (self.pretokenizer.stages(), other.pretokenizer.stages());
         if ours != theirs {
             return Some(format!("their split pattern: {ours:?} and {theirs:?}"));
         }
-        let [ours, theirs] = [self, other].map(|split| {
-            let mut special = split.special_tokens().to_vec();
-            special.sort_unstable();
-            special
-        });
+        let (ours, theirs) = (self.special_tokens(), other.special_tokens());
         (ours != theirs).then(|| format!("their special tokens: {ours:?} and {theirs:?}"))
     }
 }

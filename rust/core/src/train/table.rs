@@ -4,6 +4,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
+use super::entries::overflow;
 use crate::error::{Error, Result};
 use crate::ids::{widen, widen_u64};
 
@@ -100,14 +101,31 @@ impl PretokenTable {
         Ok(())
     }
 
-    /// Adds every count of `other`, or nothing at all where the totals would not fit.
-    pub(super) fn merge(&mut self, other: &Self) -> Result<()> {
-        if self.total_bytes.checked_add(other.total_bytes).is_none() {
-            let weight = |&(pretoken, count): &(&[u8], u64)| u128::from(count) * u128::from(widen_u64(pretoken.len()));
-            let heaviest = other.iter().max_by_key(|entry| (weight(entry), entry.0));
-            return Err(overflow(heaviest.map_or(&[], |(pretoken, _)| pretoken)));
+    /// Multiplies every count by `ours`, at least 1, and adds every count of `other` times `theirs`; or does nothing at
+    /// all where the totals would not fit.
+    pub(super) fn merge(&mut self, ours: u64, other: &Self, theirs: u64) -> Result<()> {
+        let scaled = self.total_bytes.checked_mul(ours).zip(other.total_bytes.checked_mul(theirs));
+        if scaled.is_none_or(|(ours, theirs)| ours.checked_add(theirs).is_none()) {
+            return Err(other.overflow());
         }
-        other.iter().try_for_each(|(pretoken, count)| self.add(pretoken, count))
+        self.scale(ours)?;
+        other.iter().try_for_each(|(pretoken, count)| self.add(pretoken, count * theirs))
+    }
+
+    /// Every distinct pretoken and its count, in the order of the pretokens' bytes.
+    pub(super) fn sorted(&self) -> Result<Vec<(&[u8], u64)>> {
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(self.len()).map_err(|_| out_of_memory())?;
+        entries.extend(self.iter());
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    /// What to say where the totals do not fit: it names the pretoken with the most bytes in all.
+    fn overflow(&self) -> Error {
+        let weight = |&(pretoken, count): &(&[u8], u64)| u128::from(count) * u128::from(widen_u64(pretoken.len()));
+        let heaviest = self.iter().max_by_key(|entry| (weight(entry), entry.0));
+        overflow(heaviest.map_or(&[], |(pretoken, _)| pretoken))
     }
 
     /// Multiplies every count by `weight`, or does nothing at all where the totals would not fit.
@@ -117,8 +135,7 @@ impl PretokenTable {
             return Ok(());
         }
         let Some(total_bytes) = self.total_bytes.checked_mul(weight) else {
-            let heaviest = self.iter().max_by_key(|&(pretoken, count)| (count, pretoken));
-            return Err(overflow(heaviest.map_or(&[], |(pretoken, _)| pretoken)));
+            return Err(self.overflow());
         };
         self.total_bytes = total_bytes;
         self.total_pretokens *= weight;
@@ -201,13 +218,6 @@ fn out_of_memory() -> Error {
     Error::memory("the counts of the pretokens")
 }
 
-fn overflow(pretoken: &[u8]) -> Error {
-    let shown: String = String::from_utf8_lossy(pretoken).chars().take(40).collect();
-    Error::training(format!(
-        "counting pretoken {shown:?} takes the corpus over 2^64 - 1 bytes; scale the counts down before they are added"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +261,7 @@ mod tests {
 
         let mut other = PretokenTable::default();
         other.add(b"q", 1).unwrap();
-        assert!(other.merge(&table).unwrap_err().to_string().contains("abc"));
+        assert!(other.merge(1, &table, 1).unwrap_err().to_string().contains("abc"));
         assert_eq!(other.total_bytes(), 1);
         assert!(table.scale(2).unwrap_err().to_string().contains("abc"));
         assert_eq!(table.get(b"abc"), u64::MAX / 3);

@@ -43,13 +43,21 @@ pub(super) struct Around {
 impl Words {
     /// Lays out all pretokens that have pairs, each byte a token.
     pub(super) fn new(counts: &Counts, ticker: &mut Ticker<'_>) -> Result<Self> {
-        let lengths = || counts.iter().map(|(pretoken, _)| pretoken.len()).filter(|&len| len > 1);
-        let n_cells = lengths().map(|len| len + 1).sum::<usize>() + 1;
+        // Two passes: the counts may lie on disk, and to hold them here besides the cells is what that saves.
+        let (mut n_bytes, mut n_cells, mut step) = (0, 1, 0);
+        counts.visit(|pretoken, _| {
+            if pretoken.len() > 1 {
+                n_bytes += pretoken.len();
+                n_cells += pretoken.len() + 1;
+            }
+            step += 1;
+            ticker.step(step, 0)
+        })?;
         if n_cells > MAX_CELLS {
             return Err(Error::training(format!(
                 "the distinct pretokens hold {} bytes, more than the 4 GiB that training can index; \
                  use a pattern that splits the text into shorter pretokens, or count less text",
-                lengths().sum::<usize>()
+                n_bytes
             )));
         }
         let mut cells = Vec::new();
@@ -57,17 +65,18 @@ impl Words {
         let border = Cell { symbol: Symbol::NONE, back: 1, weight: 0 };
         cells.push(border);
         let mut lone = [0; Symbol::BYTES];
-        for (pretoken, weight) in counts.iter() {
+        counts.visit(|pretoken, weight| {
             if let &[byte] = pretoken {
                 lone[usize::from(byte)] = weight;
-                continue;
+                return Ok(());
             }
             for piece in pretoken.chunks(1 << 20) {
                 ticker.tick(0)?;
                 cells.extend(piece.iter().map(|&byte| Cell { symbol: Symbol::from_byte(byte), back: 1, weight }));
             }
             cells.push(border);
-        }
+            Ok(())
+        })?;
         Ok(Self { cells, lone })
     }
 

@@ -8,7 +8,7 @@ use super::{definition, only_special, read_gpt2, tokenizer_json, with};
 /// Where a file is refused.
 pub(super) fn location(error: &Error) -> &str {
     match error.kind() {
-        ErrorKind::Format { location } => location,
+        ErrorKind::Format { location, .. } => location,
         _ => panic!("not a format error: {error}"),
     }
 }

@@ -1,0 +1,224 @@
+//! Counting over threads: documents, and blocks of large ones, go to whichever thread is free.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::progress::{PERIOD, Ticker};
+use super::split::Split;
+use super::table::PretokenTable;
+use crate::error::{Error, Result};
+use crate::ids::widen_u64;
+use crate::threads;
+
+/// Work is handed out in blocks of about this many bytes, so that threads end at about the same time.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// Threads look up from their work this often, in bytes: a few milliseconds even for a slow pattern.
+const LOOK_UP_BYTES: usize = 1 << 15;
+
+/// Calls `add` with each pretoken of `text`.
+#[inline]
+pub(super) fn count(split: &Split, text: &[u8], mut add: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let flow = split.pretokens(text, |pretoken| match add(pretoken) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    });
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Counts documents into one private table for each thread, for as long as there are more.
+#[derive(Debug)]
+pub(super) struct Counter {
+    split: Split,
+    tables: Vec<PretokenTable>,
+    done: AtomicU64,
+}
+
+impl Counter {
+    pub(super) fn new(split: &Split) -> Self {
+        Self { split: split.clone(), tables: Vec::new(), done: AtomicU64::new(0) }
+    }
+
+    pub(super) fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Counts `documents`. After an error the counts are of no use.
+    pub(super) fn count(&mut self, documents: &[&[u8]], n_threads: usize, ticker: &mut Ticker<'_>) -> Result<()> {
+        if self.tables.len() < n_threads {
+            self.tables.resize_with(n_threads, PretokenTable::default);
+        }
+        let tables = self.tables.get_mut(..n_threads).unwrap_or_default();
+        let Some((own, others)) = tables.split_first_mut() else {
+            return Err(Error::internal("a counter without threads"));
+        };
+        let feed = Mutex::new(Feed { split: &self.split, documents, document: 0, position: 0 });
+        let shared = Shared { split: &self.split, feed, stop: AtomicBool::new(false), done: &self.done };
+        thread::scope(|scope| {
+            // Nothing is ever sent: the channel closes when the last thread has dropped its end.
+            let (running, all_done) = mpsc::channel::<Infallible>();
+            let start = |table| {
+                let (running, shared) = (running.clone(), &shared);
+                threads::start(scope, move || {
+                    let result = shared.work(table, || Ok(()));
+                    drop(running);
+                    result
+                })
+            };
+            let workers: Vec<_> = others.iter_mut().map_while(start).collect();
+            drop(running);
+            let mut result = shared.work(own, || ticker.tick(self.done.load(Ordering::Relaxed)));
+            while result.is_ok() && all_done.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                result = ticker.tick(self.done.load(Ordering::Relaxed));
+            }
+            if result.is_err() {
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+            for worker in workers {
+                match worker.join() {
+                    Ok(theirs) => result = result.and(theirs),
+                    // The panic goes on in the caller, where the binding turns it into an exception.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            result
+        })
+    }
+
+    /// The bytes counted since this was last reset.
+    pub(super) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reset_done(&mut self) {
+        *self.done.get_mut() = 0;
+    }
+
+    /// The sum of the threads' counts.
+    pub(super) fn finish(self, ticker: &mut Ticker<'_>) -> Result<PretokenTable> {
+        let mut tables = self.tables;
+        tables.sort_unstable_by_key(PretokenTable::len);
+        let mut sum = tables.pop().unwrap_or_default();
+        for table in tables {
+            for (i, (pretoken, count)) in table.iter().enumerate() {
+                ticker.step(i, 0)?;
+                sum.add(pretoken, count)?;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// What the threads of one call share.
+struct Shared<'a> {
+    split: &'a Split,
+    feed: Mutex<Feed<'a>>,
+    stop: AtomicBool,
+    done: &'a AtomicU64,
+}
+
+impl Shared<'_> {
+    /// Counts blocks until there are none, or another thread has failed. Calls `look_up` every few milliseconds.
+    fn work(&self, table: &mut PretokenTable, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
+        loop {
+            let block = self.feed.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(block) = block else {
+                return Ok(());
+            };
+            for text in block.texts() {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if let Err(error) = self.text(text, table, &mut look_up) {
+                    self.stop.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+            look_up()?;
+        }
+    }
+
+    fn text(&self, text: &[u8], table: &mut PretokenTable, look_up: &mut impl FnMut() -> Result<()>) -> Result<()> {
+        let (mut counted, mut since) = (0, 0);
+        count(self.split, text, |pretoken| {
+            since += pretoken.len();
+            if since >= LOOK_UP_BYTES {
+                counted += since;
+                self.done.fetch_add(widen_u64(since), Ordering::Relaxed);
+                since = 0;
+                look_up()?;
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::interrupted());
+                }
+            }
+            table.add(pretoken, 1)
+        })?;
+        // Special tokens are work done, too.
+        self.done.fetch_add(widen_u64(text.len() - counted), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Documents as blocks of work.
+struct Feed<'a> {
+    split: &'a Split,
+    documents: &'a [&'a [u8]],
+    /// The first document not handed out, and how much of it is.
+    document: usize,
+    position: usize,
+}
+
+/// A run of whole documents, or a part of one.
+enum Block<'a> {
+    Documents(&'a [&'a [u8]]),
+    Part(&'a [u8]),
+}
+
+impl<'a> Block<'a> {
+    fn texts(&self) -> &[&'a [u8]] {
+        match self {
+            Self::Documents(documents) => documents,
+            Self::Part(part) => std::slice::from_ref(part),
+        }
+    }
+}
+
+impl<'a> Feed<'a> {
+    fn next(&mut self) -> Option<Block<'a>> {
+        let documents = self.documents.get(self.document..)?;
+        let document = documents.first()?;
+        if document.len() <= BLOCK_BYTES {
+            let mut n_bytes = 0;
+            let small = |document: &&&[u8]| {
+                let fits = n_bytes < BLOCK_BYTES && document.len() <= BLOCK_BYTES;
+                n_bytes += document.len() + 1;
+                fits
+            };
+            let n = documents.iter().take_while(small).count();
+            self.document += n;
+            return documents.get(..n).map(Block::Documents);
+        }
+        let rest = document.get(self.position..)?;
+        let mut size = BLOCK_BYTES;
+        let cut = loop {
+            match rest.get(..size).map(|window| self.split.safe_prefix(window)) {
+                Some(Some(cut)) => break cut,
+                // Doubling keeps the searches linear where safe cuts are rare.
+                Some(None) => size *= 2,
+                None => break rest.len(),
+            }
+        };
+        self.position += cut;
+        if cut == rest.len() {
+            (self.document, self.position) = (self.document + 1, 0);
+        }
+        rest.get(..cut).map(Block::Part)
+    }
+}
