@@ -10,8 +10,7 @@
 """
 
 from bytepair._core import UNICODE_VERSION, VERSION, clear_caches, set_cache_limit
-from bytepair._report import SourceFigures, TrainingReport
-from bytepair.counts import Counts
+from bytepair._report import TrainingReport
 from bytepair.errors import (
     BytepairError,
     FormatError,
@@ -29,13 +28,11 @@ from bytepair.tokenizer import Tokenizer
 __all__ = [
     "UNICODE_VERSION",
     "BytepairError",
-    "Counts",
     "FormatError",
     "InternalError",
     "MissingByteError",
     "PatternError",
     "ShapeError",
-    "SourceFigures",
     "SpecialTokenError",
     "TokenIdError",
     "Tokenizer",

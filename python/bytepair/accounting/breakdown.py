@@ -58,15 +58,15 @@ class Breakdown:
         """The sum of the components."""
         return sum(self.components.values())
 
-    def share(self, name: str) -> float:
-        """Return the part of the total, 0 to 1, that a component is.
+    def share(self, *names: str) -> float:
+        """Return the part of the total, 0 to 1, that these components are together.
 
         Raises
         ------
         KeyError
             There is no such component.
         """
-        part = self.components[name]
+        part = sum(self.components[name] for name in names)
         return part / self.total if self.total else 0.0
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from bytepair.accounting.breakdown import Breakdown, check_counts, letters
 from bytepair.accounting.flops import forward_flops, products
 from bytepair.accounting.parameters import Dtype, bytes_of, weight_bytes
-from bytepair.transformer.config import PREFILL_CHUNK, SCORES_AT_A_TIME, Config
+from bytepair.transformer.config import POSITIONS_AT_A_TIME, PREFILL_CHUNK, SCORES_AT_A_TIME, Config
 
 __all__ = ["Intensity", "arithmetic_intensity", "decode_bytes", "kv_cache_bytes", "prefill_bytes"]
 
@@ -118,8 +118,8 @@ def prefill_bytes(
 ) -> Breakdown:
     """Return the peak of the bytes that `Transformer` needs beside its weights to read a prompt into an empty cache.
 
-    All tokens are in the stream and in the cache, but only a chunk of c of them goes through a layer at a time, in
-    arrays that all layers share. Their scores lie in memory for some heads at a time: Q numbers.
+    All tokens are in the stream and in the cache, but only c of them, which are chunks of q, go through a layer at a
+    time, in arrays that all layers share. The scores of a chunk lie in memory for some heads at a time: Q numbers.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def prefill_bytes(
     batch : int, default 1
         B, prompts.
     chunk : int
-        The most tokens of a prompt that go through a layer together; by default what the model takes.
+        q, the most tokens of a prompt whose scores are computed together; by default what the model takes.
     last_only : bool, default True
         Logits of the last position alone.
 
@@ -149,45 +149,45 @@ def prefill_bytes(
     >>> from bytepair.transformer import Config
     >>> print(prefill_bytes(Config.preset("gpt2-xl-notes"), 1024))
     Bytes to read a prompt                                             bytes   share
-      stream       4·B·T·D                                         6,553,600  0.95 %
-      cache        8·B·T·L·K·A                                   629,145,600 91.21 %
-      attention    4·B·c·(5·D + 2·K·A)                            22,937,600  3.33 %
-      scores       4·Q                                             4,194,304  0.61 %
-      ffn          4·B·c·2·F                                      26,214,400  3.80 %
-      masks        T·c                                               524,288  0.08 %
+      stream       4·B·T·D                                         6,553,600  0.96 %
+      cache        8·B·T·L·K·A                                   629,145,600 92.34 %
+      attention    4·B·(c·(3·D + 2·K·A) + q·2·D)                  18,022,400  2.65 %
+      scores       4·Q                                             1,048,576  0.15 %
+      ffn          4·B·c·2·F                                      26,214,400  3.85 %
+      masks        T·q                                               131,072  0.02 %
       logits       4·B·1·max(V, D)                                   201,028  0.03 %
-      total                                                      689,770,820
-                                                  = 689.771 MB = 657.817 MiB
-      B 1 · T 1,024 · c 512 · Q 1,048,576 · D 1,600 · K 25 · A 64 · F 6,400
+      total                                                      681,316,676
+                                                  = 681.317 MB = 649.754 MiB
+      B 1 · T 1,024 · c 512 · q 128 · Q 262,144 · D 1,600 · K 25 · A 64 · F 6,400
       V 50,257 · L 48
     """
     check_counts(seq_len=seq_len, batch=batch, chunk=chunk)
-    c = min(chunk, seq_len)
+    q, c = (min(n, seq_len) for n in (chunk, chunk * max(1, POSITIONS_AT_A_TIME // chunk)))
     kv_wide = config.num_kv_heads * config.head_dim
     group = config.num_heads // config.num_kv_heads
-    one_head = batch * group * c * seq_len
+    one_head = batch * group * q * seq_len
     scores = min(config.num_kv_heads * one_head, max(SCORES_AT_A_TIME, one_head))
     rows = batch if last_only else batch * seq_len
     components = {
         "stream": 4 * batch * seq_len * config.d_model,
         "cache": kv_cache_bytes(config, seq_len, batch).total,
-        # What comes in normalised, queries, them by head, what heads found, that by position; keys and values.
-        "attention": 4 * batch * c * (5 * config.d_model + 2 * kv_wide),
+        # What comes in normalised, queries, what heads found, keys and values; of a chunk, both of these by head.
+        "attention": 4 * batch * (c * (3 * config.d_model + 2 * kv_wide) + q * 2 * config.d_model),
         "scores": 4 * scores,
         "ffn": 4 * batch * c * 2 * config.d_ff,
-        "masks": seq_len * c,
+        "masks": seq_len * q,
         "logits": 4 * rows * max(config.vocab_size, config.d_model),
     }
     formulas = {
         "stream": "4·B·T·D",
         "cache": "8·B·T·L·K·A",
-        "attention": "4·B·c·(5·D + 2·K·A)",
+        "attention": "4·B·(c·(3·D + 2·K·A) + q·2·D)",
         "scores": "4·Q",
         "ffn": "4·B·c·2·F",
-        "masks": "T·c",
+        "masks": "T·q",
         "logits": f"4·B·{'1' if last_only else 'T'}·max(V, D)",
     }
-    known = letters(config, B=batch, T=seq_len, c=c, Q=scores)
+    known = letters(config, B=batch, T=seq_len, c=c, q=q, Q=scores)
     return Breakdown("Bytes to read a prompt", "bytes", components, formulas, known)
 
 

@@ -192,7 +192,7 @@ def roofline(
     >>> print(roofline(Config.preset("smollm2-135m"), machine=Machine(17e9, 88e9)))
     This machine, in float32: 17.0 GB/s, 88.0 GFLOP/s
                                         bound by    tokens/s    measured    of bound
-      read 512 tokens                 arithmetic       355.1
+      read 512 tokens                 arithmetic       375.2
       make a token after 512              memory        30.3
     """
     check_counts(seq_len=seq_len)

@@ -8,7 +8,17 @@ from typing import Any, Literal, get_args
 
 from bytepair.errors import ShapeError
 
-__all__ = ["COMPONENTS", "PREFILL_CHUNK", "SCORES_AT_A_TIME", "Activation", "Bias", "Config", "Norm", "Position"]
+__all__ = [
+    "COMPONENTS",
+    "POSITIONS_AT_A_TIME",
+    "PREFILL_CHUNK",
+    "SCORES_AT_A_TIME",
+    "Activation",
+    "Bias",
+    "Config",
+    "Norm",
+    "Position",
+]
 
 # What the products of a forward pass belong to, in the order in which they are computed: projections to queries, keys
 # and values; queries with keys; weights with values; the projection of what heads found; the feed-forward network;
@@ -17,11 +27,15 @@ COMPONENTS = ("qkv", "scores", "values", "output", "ffn", "head")
 
 # The most positions whose scores are computed at a time. A chunk that ends at position e has e keys, those behind it
 # are never looked at.
-PREFILL_CHUNK = 512
+PREFILL_CHUNK = 128
+
+# The most positions that go through a layer together, in whole chunks: more would need more memory, and fewer would
+# read the weights more often.
+POSITIONS_AT_A_TIME = 512
 
 # The most scores of several heads that are computed at a time: so many lie in a processor's cache while softmax goes
 # over them.
-SCORES_AT_A_TIME = 2**20
+SCORES_AT_A_TIME = 2**18
 
 Activation = Literal["swiglu", "gelu"]
 Norm = Literal["rms", "layer"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bytepair.errors import ShapeError, TokenIdError
 from bytepair.transformer import ops
 from bytepair.transformer.cache import KVCache
-from bytepair.transformer.config import PREFILL_CHUNK, Config
+from bytepair.transformer.config import POSITIONS_AT_A_TIME, PREFILL_CHUNK, Config
 from bytepair.transformer.ops import Array, Scratch
 from bytepair.transformer.weights import Weights, initial, tensors_of
 
@@ -22,18 +22,27 @@ __all__ = ["Transformer"]
 
 @dataclass(frozen=True)
 class _Chunk:
+    """Positions of a stretch whose scores are computed together."""
+
+    start: int
+    stop: int
+    # The keys that they may see, of the longest sequence.
+    n_keys: int
+    # Which of the last keys a query must not see, (B or 1, T, S).
+    hidden: npt.NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class _Stretch:
     """Positions of all sequences that go through a layer together, and what is the same for each layer."""
 
     start: int
     stop: int
     # Where the keys of rows go: rows, first position in the cache, how many.
     spans: list[tuple[slice, int, int]]
-    # Keys that there are in the cache after this chunk, of the longest sequence.
-    n_keys: int
-    # Which of the last keys a query must not see, (B or 1, T, S).
-    hidden: npt.NDArray[np.bool_] | None
     # Turns of rotary positions, (B or 1, T, 1, A / 2).
     turns: npt.NDArray[Any] | None
+    chunks: list[_Chunk]
 
 
 class Transformer:
@@ -182,8 +191,9 @@ class Transformer:
             What `new_cache` made; this call's keys and values are added. After an error it is as before.
         last_only : bool, default False
             Only the logits of the last position of each row.
-        chunk : int, default 512
-            How many positions go through a layer together; it bounds memory and changes nothing else.
+        chunk : int, default 128
+            How many positions have their scores computed together, with all keys up to the last of them; results are
+            the same.
 
         Returns
         -------
@@ -211,12 +221,12 @@ class Transformer:
         x = self.weights["token_embeddings.weight"][tokens]  # (B, T) -> (B, T, D)
         if config.position == "learned":
             x += self.weights["position_embeddings.weight"][positions]
-        chunks = self._chunks(past, counts, positions, kept.max_length, chunk)
+        stretches = self._stretches(past, counts, positions, kept.max_length, chunk)
         scratch = Scratch(self.weights.dtype)
         for index in range(config.num_layers):
             layer = self.weights.layer(index)
             place = 0 if cache is None else index
-            for part in chunks:
+            for part in stretches:
                 _block(x[:, part.start : part.stop], layer, config, part, kept.keys[place], kept.values[place], scratch)
         if last_only:
             x = x[np.arange(n_batch), counts - 1][:, None]  # (B, T, D) -> (B, 1, D)
@@ -240,41 +250,48 @@ class Transformer:
         if cache is not None and total > cache.max_length:
             raise ShapeError(f"row {row} would have {total} positions, and the cache has room for {cache.max_length}")
 
-    def _chunks(
+    def _stretches(
         self,
         past: npt.NDArray[np.int64],
         counts: npt.NDArray[np.int64],
         positions: npt.NDArray[np.int64],
         room: int,
-        size: int,
-    ) -> list[_Chunk]:
-        """Cut T positions into chunks of at most `size`."""
-        alike = (past == past[0]).all() and (counts == positions.shape[1]).all()
+        chunk: int,
+    ) -> list[_Stretch]:
+        """Cut T positions into stretches, and these into chunks."""
+        n_positions = positions.shape[1]
+        alike = (past == past[0]).all() and (counts == n_positions).all()
         if alike:
             past, positions = past[:1], positions[:1]
-        chunks = []
-        for start in range(0, positions.shape[1], size):
-            stop = min(start + size, positions.shape[1])
+
+        def chunk_of(start: int, stop: int, base: int) -> _Chunk:
+            n_keys = min(int(past.max()) + stop, room)
+            # A query at position p sees keys 0 ... p. All queries of the chunk see this one and those before:
+            first = int(past.min()) + start
+            last_seen = past[:, None, None] + np.arange(start, stop)[:, None]  # (B or 1, T, 1)
+            hidden = np.arange(first + 1, n_keys) > last_seen  # (B or 1, T, S)
+            return _Chunk(start - base, stop - base, n_keys, hidden if hidden.any() else None)
+
+        stretches = []
+        step = chunk * max(1, POSITIONS_AT_A_TIME // chunk)
+        for start in range(0, n_positions, step):
+            stop = min(start + step, n_positions)
             if alike:
                 spans = [(slice(None), int(past[0]) + start, stop - start)]
             else:
                 present = np.clip(counts - start, 0, stop - start)
                 spans = [(slice(b, b + 1), int(past[b]) + start, int(n)) for b, n in enumerate(present) if n]
-            n_keys = min(int(past.max()) + stop, room)
-            # A query at position p sees keys 0 ... p. No chunk's queries are before this one:
-            first = int(past.min()) + start
-            seen_from = past[:, None, None] + np.arange(start, stop)[:, None]  # (B or 1, T, 1)
-            hidden = np.arange(first + 1, n_keys) > seen_from  # (B or 1, T, S)
             turns = None
             if self.config.position == "rope":
                 at = positions[:, start:stop]
                 turns = ops.rotary_turns(at, self.config.head_dim, self.config.rope_theta, self.weights.dtype)
-            chunks.append(_Chunk(start, stop, spans, n_keys, hidden if hidden.any() else None, turns))
-        return chunks
+            chunks = [chunk_of(at, min(at + chunk, stop), start) for at in range(start, stop, chunk)]
+            stretches.append(_Stretch(start, stop, spans, turns, chunks))
+        return stretches
 
 
 def _block(
-    x: Array, layer: Mapping[str, Array], config: Config, chunk: _Chunk, keys: Array, values: Array, scratch: Scratch
+    x: Array, layer: Mapping[str, Array], config: Config, part: _Stretch, keys: Array, values: Array, scratch: Scratch
 ) -> None:
     """Add to x (B, T, D), in its place, what attention and the feed-forward network of a layer make of it.
 
@@ -292,14 +309,17 @@ def _block(
     q = linear("qkv", "attn.q_proj", h, "q").reshape(heads)  # (N, D) -> (B, T, H, A)
     k = linear("qkv", "attn.k_proj", h, "k").reshape(heads)  # (N, D) -> (B, T, K, A)
     v = linear("qkv", "attn.v_proj", h, "v").reshape(heads)  # (N, D) -> (B, T, K, A)
-    if chunk.turns is not None:
-        ops.rotate(q, chunk.turns)
-        ops.rotate(k, chunk.turns)
-    for rows, first, n in chunk.spans:
+    if part.turns is not None:
+        ops.rotate(q, part.turns)
+        ops.rotate(k, part.turns)
+    for rows, first, n in part.spans:
         keys[rows, :, first : first + n] = k[rows, :n].swapaxes(1, 2)  # (B, T, K, A) -> (B, K, T, A)
         values[rows, :, first : first + n] = v[rows, :n].swapaxes(1, 2)
-    seen, found = slice(chunk.n_keys), scratch.get("attended", n_rows, d_model)
-    ops.attention(q, keys[:, :, seen], values[:, :, seen], chunk.hidden, scratch, found)  # (B, T, H, A) -> (N, D)
+    attended = scratch.get("attended", *q.shape)  # (B, T, H, A)
+    for chunk in part.chunks:
+        some, seen = slice(chunk.start, chunk.stop), slice(chunk.n_keys)
+        ops.attention(q[:, some], keys[:, :, seen], values[:, :, seen], chunk.hidden, scratch, attended[:, some])
+    found = attended.reshape(n_rows, d_model)  # (B, T, H, A) -> (N, D)
     x += linear("output", "attn.output_proj", found, "h").reshape(x.shape)  # (N, D) -> (B, T, D)
 
     h = _norm(x, layer, "ln2", config, scratch.get("h", *x.shape)).reshape(n_rows, d_model)  # (B, T, D) -> (N, D)

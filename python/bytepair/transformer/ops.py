@@ -196,7 +196,7 @@ def attention(
     keys, values : (B, K, S, A)
     hidden : (B or 1, T, up to S) or None
         Which of the last keys a query must not see; of the keys before, all are seen.
-    out : (B T, H A)
+    out : (B, T, H, A)
     """
     n_batch, n_queries, n_heads, head_dim = q.shape
     n_kv_heads, n_keys = keys.shape[1:3]
@@ -221,5 +221,5 @@ def attention(
         # Rows of weights sum to 1. To divide what they gave is less work than to divide the weights.
         found[:, some] /= np.add.reduce(scores, axis=-1, keepdims=True)
     by_query = found.reshape(n_batch, n_kv_heads, group, n_queries, head_dim).transpose(0, 3, 1, 2, 4)
-    out.reshape(by_query.shape)[...] = by_query  # (B, T, K, G, A) -> (B T, H A)
+    out.reshape(by_query.shape)[...] = by_query  # (B, T, K, G, A) -> (B, T, H, A)
     return out
