@@ -63,6 +63,13 @@ def test_parameters_of_models(name: str, total: int):
     assert accounting.parameters(Config.preset(name)).total == total
 
 
+def test_parameters_of_the_course():
+    """CS336 calls the TinyStories model one of 17 million parameters without the embedding: the head is among them."""
+    found = accounting.parameters(Config.preset("tinystories"))
+    assert found.total - found.components["embedding"] == 17_576_448
+    assert sum(found.components[name] for name in ("qkv", "output", "ffn", "norms")) == 12_456_448
+
+
 def test_a_ffn_without_gate_has_two_matrices():
     assert accounting.parameters(replace(NOTES, activation="gelu")).total == 1_635_537_600
 
@@ -111,6 +118,21 @@ def test_flops_of_long_inputs(name: str, seq_len: int, full: int, exact: int):
     config = Config.preset(name)
     assert accounting.forward_flops(config, seq_len).total == full
     assert accounting.forward_flops(config, seq_len, causal="exact").total == exact
+
+
+@pytest.mark.parametrize(("name", "times"), [("xl", 33.13), ("xl-8/3", 37.98)])
+def test_sixteen_times_the_tokens(name: str, times: float):
+    config = Config.preset(name)
+    long, short = (accounting.forward_flops(config, seq_len).total for seq_len in (16_384, 1024))
+    assert round(long / short, 2) == times
+
+
+def test_rules_of_thumb():
+    """Two FLOPs for each parameter and token is a little less than the sum; without the embedding, less still."""
+    found = accounting.parameters(NOTES)
+    total = accounting.forward_flops(NOTES, 1024).total
+    assert round(100 * 2 * 1024 * found.total / total, 1) == 96.5
+    assert round(100 * 2 * 1024 * (found.total - found.components["embedding"]) / total, 1) == 92.9
 
 
 def test_shares_of_long_inputs():
@@ -195,6 +217,18 @@ def test_the_largest_batch_fits_and_no_larger_one(name: str, dtype: str):
     assert accounting.training_memory(config, most + 1, 512, dtype).total > 80 * GB
 
 
+def test_the_list_of_2025_with_the_parameters_of_three_matrices():
+    state = 16 * accounting.parameters(NOTES).total
+    each = accounting.activations(replace(NOTES, activation="gelu"), 1, 1024).total
+    assert [(memory - state) // each for memory in (80 * GB, 80 * 2**30)] == [2, 3]
+
+
+def test_scores_and_logits_of_one_pass():
+    for seq_len, scores in ((1024, 104_857_600), (16_384, 26_843_545_600)):
+        assert accounting.activations(NOTES, 1, seq_len).components["scores"] == 48 * scores
+    assert accounting.activations(NOTES, 1, 1024).components["logits"] == 205_852_672
+
+
 def test_no_batch_fits_where_the_weights_do_not():
     assert accounting.max_batch(NOTES, 34 * GB) == 0
 
@@ -229,6 +263,10 @@ def test_training_time():
 def test_bytes():
     sizes = {"float32": 8_508_230_400, "bfloat16": 4_254_115_200, "float16": 4_254_115_200, "int8": 2_127_057_600}
     assert {dtype: accounting.weight_bytes(NOTES, dtype).total for dtype in sizes} == sizes
+    tied, narrow = replace(NOTES, tie_embeddings=True), Config.preset("xl-8/3")
+    for config, shown in ((tied, (8.187, 4.093, 2.047)), (narrow, (6.562, 3.281, 1.640))):
+        found = [accounting.weight_bytes(config, dtype).total / GB for dtype in ("float32", "float16", "int8")]
+        assert [round(gigabytes, 3) for gigabytes in found] == list(shown)
     assert decimal_and_binary(8_508_230_400) == "8.508 GB = 7.924 GiB"
 
 

@@ -90,6 +90,18 @@ def test_a_config_of_hugging_face(name: str):
     assert golden["batch"] * found["forward_flops"]["full"]["total"] == golden["matmul_flops"]
 
 
+def test_files_are_called_by_their_folders(tmp_path):
+    paths = [MODELS / name / "config.json" for name in ("gpt2", "qwen2")]
+    found = json.loads(account(paths[0], "--compare", paths[1], "--json"))
+    assert found["name"] == "gpt2/config.json"
+    assert set(found["scaling"]["crossover"]) == {"gpt2/config.json", "qwen2/config.json"}
+    other = tmp_path / "gpt2" / "config.json"
+    other.parent.mkdir()
+    other.write_text(paths[1].read_text())
+    found = json.loads(account(paths[0], "--compare", other, "--json"))
+    assert set(found["scaling"]["crossover"]) == {str(paths[0]), str(other)}
+
+
 def test_a_picture(tmp_path):
     path = tmp_path / "shares.png"
     path.write_text("an older one")

@@ -10,7 +10,8 @@
 """
 
 from bytepair._core import UNICODE_VERSION, VERSION, clear_caches, set_cache_limit
-from bytepair._report import TrainingReport
+from bytepair._report import SourceFigures, TrainingReport
+from bytepair.counts import Counts
 from bytepair.errors import (
     BytepairError,
     FormatError,
@@ -28,11 +29,13 @@ from bytepair.tokenizer import Tokenizer
 __all__ = [
     "UNICODE_VERSION",
     "BytepairError",
+    "Counts",
     "FormatError",
     "InternalError",
     "MissingByteError",
     "PatternError",
     "ShapeError",
+    "SourceFigures",
     "SpecialTokenError",
     "TokenIdError",
     "Tokenizer",

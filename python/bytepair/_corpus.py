@@ -27,14 +27,14 @@ LARGE_BYTES = 2**20
 _NOTHING = object()
 
 
-def count_into(trainer: _core.Trainer, corpus: Corpus | object) -> None:
+def count_into(counter: _core.Counter, corpus: Corpus | object) -> None:
     """Count the pretokens of a corpus in any of its forms."""
     items = items_of(corpus)
     first = next(items, _NOTHING)
     if isinstance(first, os.PathLike):
-        _count_files(trainer, [first, *items])
+        _count_files(counter, [first, *items])
     elif first is not _NOTHING:
-        _count_documents(trainer, itertools.chain([first], items))
+        _count_documents(counter, itertools.chain([first], items))
 
 
 def items_of(corpus: Corpus | object) -> Iterator[object]:
@@ -61,7 +61,7 @@ def _is_a_name(text: str) -> bool:
     return 0 < len(text) < 4096 and os.path.exists(text)  # noqa: PTH110
 
 
-def _count_files(trainer: _core.Trainer, paths: list[object]) -> None:
+def _count_files(counter: _core.Counter, paths: list[object]) -> None:
     files: list[tuple[str, int | None]] = []
     for index, path in enumerate(paths):
         if not isinstance(path, os.PathLike):
@@ -75,17 +75,17 @@ def _count_files(trainer: _core.Trainer, paths: list[object]) -> None:
     n_batch = 0
     for name, size in files:
         if size is None or size >= LARGE_BYTES:
-            trainer.add_file(name, total)
+            counter.add_file(name, total)
             continue
         batch.append(Path(name).read_bytes())
         n_batch += len(batch[-1])
         if n_batch >= BATCH_BYTES:
-            trainer.add_documents(batch, 0, total)
+            counter.add_files(batch, total)
             batch, n_batch = [], 0
-    trainer.add_documents(batch, 0, total)
+    counter.add_files(batch, total)
 
 
-def _count_documents(trainer: _core.Trainer, documents: Iterator[object]) -> None:
+def _count_documents(counter: _core.Counter, documents: Iterator[object]) -> None:
     batch: list[str | bytes] = []
     n_batch, index = 0, -1
     for index, document in enumerate(documents):
@@ -98,6 +98,6 @@ def _count_documents(trainer: _core.Trainer, documents: Iterator[object]) -> Non
             raise TypeError(f"document {index} of the corpus is a {kind}, not str or bytes")
         n_batch += len(document)
         if n_batch >= BATCH_BYTES:
-            trainer.add_documents(batch, index + 1 - len(batch), None)
+            counter.add_documents(batch, index + 1 - len(batch), None)
             batch, n_batch = [], 0
-    trainer.add_documents(batch, index + 1 - len(batch), None)
+    counter.add_documents(batch, index + 1 - len(batch), None)

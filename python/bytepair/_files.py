@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bytepair.errors import FormatError
@@ -76,6 +77,27 @@ def write(files: Mapping[Path, str | bytes]) -> None:
     except BaseException:
         for part, _ in parts:
             Path(part).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Lend a new, empty file in the folder of `path` that takes its place at the end.
+
+    Whoever fills it also brings it to the disk. If something is raised, it vanishes.
+    """
+    import tempfile
+
+    path = target(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(_mode(path))
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
         raise
 
 

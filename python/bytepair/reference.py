@@ -124,8 +124,9 @@ def train(
     special_tokens: Sequence[str] = (),
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    start: Sequence[Pair] = (),
 ) -> list[Pair]:
-    """Learn merges: again and again, join the pair that occurs most often.
+    """Learn merges: again and again, join the pair that occurs most often; those of `start` come first.
 
     Equal counts are decided by `tie`: "hf" and "id" take the pair of smallest ids, where the first 256 ids are the
     bytes in Hugging Face's order or in their own and the rest are the merges as they are made; "bytes" takes the
@@ -154,7 +155,9 @@ def train(
                 if max_token_length is None or len(left + right) <= max_token_length:
                     counts[left, right] += count
         best = max(counts, key=lambda pair: (counts[pair], preference(pair)), default=None)
-        if best is None or counts[best] < max(1, min_frequency):
+        if len(merges) < len(start):
+            best = start[len(merges)]
+        elif best is None or counts[best] < max(1, min_frequency):
             break
         merges.append(best)
         ids[best[0] + best[1]] = len(ids)

@@ -6,24 +6,27 @@ Encoding, decoding and counting are inherited from the compiled part; training a
 from __future__ import annotations
 
 import errno
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bytepair import _arguments, _core, _corpus, _files, _load
-from bytepair._arrays import ArrayTokenizer
-from bytepair._report import TrainingReport
+from bytepair import _arguments, _core, _files, _load
+from bytepair._training import TrainedTokenizer, index
+from bytepair.counts import count_corpus, counts_for
 from bytepair.errors import FormatError, SpecialTokenError, TrainingError
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus, Format, Pattern, Progress, Tie
+    from bytepair.counts import Counts
 
 __all__ = ["Tokenizer"]
 
+# What `train` has where nothing is given: an object of its own, so that what is given can be told from it.
+_SPECIAL_TOKENS = ("<|endoftext|>",)
 
-class Tokenizer(ArrayTokenizer):
+
+class Tokenizer(TrainedTokenizer):
     """A byte-level BPE tokenizer: immutable, hashable, picklable, and safe to share between threads.
 
     Two tokenizers are equal if they split, merge and number tokens alike, whichever files they came from.
@@ -58,9 +61,7 @@ class Tokenizer(ArrayTokenizer):
     {'<end>': 257}
     """
 
-    __slots__ = ("_training_report",)
-
-    _training_report: TrainingReport | None
+    __slots__ = ()
 
     def __new__(  # noqa: D102
         cls,
@@ -93,19 +94,13 @@ class Tokenizer(ArrayTokenizer):
         return cls._from_engine(_core.Engine.from_vocab(list(tokens.items()), pairs, pattern, numbered))
 
     @classmethod
-    def _from_engine(cls, engine: _core.Engine) -> Self:
-        tokenizer = super().__new__(cls, engine)
-        tokenizer._training_report = None
-        return tokenizer
-
-    @classmethod
     def train(
         cls,
-        corpus: Corpus,
+        corpus: Corpus | Counts,
         vocab_size: int = 50_257,
         *,
-        pattern: Pattern = "gpt2",
-        special_tokens: Iterable[str] | None = ("<|endoftext|>",),
+        pattern: Pattern | None = None,
+        special_tokens: Iterable[str] | None = _SPECIAL_TOKENS,
         tie: Tie = "hf",
         min_frequency: int = 1,
         max_token_length: int | None = None,
@@ -120,15 +115,16 @@ class Tokenizer(ArrayTokenizer):
 
         Parameters
         ----------
-        corpus : path, list of paths, str, bytes, or iterable of str or bytes
+        corpus : path, list of paths, str, bytes, iterable of str or bytes, or Counts
             Files, one document, or documents; each file is one. A path is an :class:`os.PathLike`; a `str` is always a
-            text, and refused where it comes first and names a file or folder.
+            text, and refused where it comes first and names a file or folder. Or all of it, counted before.
         vocab_size : int, default 50_257
             Tokens in all: 256 bytes, merges and special tokens.
         pattern : str or sequence of str, default "gpt2"
-            How text is split: a preset's name, a regex, or regexes that split one after the other.
+            How text is split: a preset's name, a regex, or regexes that split one after the other. With `Counts`, the
+            default is how they were split, and anything else is refused.
         special_tokens : iterable of str, default ("<|endoftext|>",)
-            They cut the documents where they occur, and are never trained on.
+            They cut the documents where they occur, and are never trained on. With `Counts`, likewise.
         tie : {"hf", "id", "bytes"}, default "hf"
             Which of several most frequent pairs merges first: "hf" the one that Hugging Face's trainer takes, "id"
             the smallest pair of ids (as rustbpe), "bytes" the greatest pair of byte strings (as CS336).
@@ -151,7 +147,8 @@ class Tokenizer(ArrayTokenizer):
         Raises
         ------
         TrainingError
-            The corpus is empty, or `vocab_size` leaves no room for the bytes and special tokens.
+            The corpus is empty, or `vocab_size` leaves no room for the bytes and special tokens, or the counts were
+            made with another pattern or other special tokens.
         OSError
             A file cannot be read.
         TypeError
@@ -170,12 +167,9 @@ class Tokenizer(ArrayTokenizer):
         >>> tokenizer.merges
         [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
-        try:
-            vocab_size = operator.index(vocab_size)
-        except TypeError:
-            raise TypeError(f"vocab_size must be an int, not {type(vocab_size).__name__}") from None
-        names = _arguments.special_names(special_tokens)
-        _arguments.refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
+        vocab_size = index(vocab_size, "vocab_size")
+        counts = counts_for(corpus, pattern, None if special_tokens is _SPECIAL_TOKENS else special_tokens or ())
+        names = counts.special_tokens
         n_merges = vocab_size - 256 - len(names)
         if n_merges < 0:
             message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
@@ -186,25 +180,15 @@ class Tokenizer(ArrayTokenizer):
             raise TrainingError("max_token_length is 0, but a token has a byte at least")
         # All arguments are checked before the corpus is read.
         trainer = _core.Trainer(
-            pattern,
-            names,
+            counts._counts,
             max_merges=n_merges,
             tie=tie,
             min_frequency=min_frequency,
             max_token_length=max_token_length,
-            num_threads=num_threads,
             progress=progress,
         )
-        _corpus.count_into(trainer, corpus)
-        engine, report = trainer.train()
-        tokenizer = cls._from_engine(engine)
-        tokenizer._training_report = TrainingReport(**report)
-        return tokenizer
-
-    @property
-    def training_report(self) -> TrainingReport | None:
-        """What training found, where this object comes from `train`; it is not saved."""
-        return self._training_report
+        count_corpus(counts, corpus, num_threads, progress)
+        return cls._from_training(*trainer.train())
 
     @classmethod
     def from_pretrained(

@@ -58,15 +58,15 @@ class Breakdown:
         """The sum of the components."""
         return sum(self.components.values())
 
-    def share(self, *names: str) -> float:
-        """Return the part of the total, 0 to 1, that these components are together.
+    def share(self, name: str) -> float:
+        """Return the part of the total, 0 to 1, that a component is.
 
         Raises
         ------
         KeyError
             There is no such component.
         """
-        part = sum(self.components[name] for name in names)
+        part = self.components[name]
         return part / self.total if self.total else 0.0
 
     def as_dict(self) -> dict[str, Any]:

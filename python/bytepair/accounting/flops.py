@@ -102,8 +102,8 @@ def forward_flops(
         qkv     2·L·B·T·D·(H + 2·K)·A        scores  2·L·B·H·A·P        values  2·L·B·H·A·P
         output  2·L·B·T·H·A·D                ffn     2·L·B·T·D·F·3      head    2·B·T·D·V
 
-    (2 instead of 3 matrices in an FFN without gate). Kaplan et al., *Scaling Laws for Neural Language Models*, 2020,
-    table 1, has the same products; so has the counter of PyTorch, which this is tested against.
+    (2 instead of 3 matrices in an FFN without gate). PyTorch's counter gives the same, and so do Chowdhery et al.,
+    *PaLM*, 2022, appendix B, for all pairs: their 12·L·H·Q·T for each token of training is three times 4·L·H·A·T.
 
     Parameters
     ----------

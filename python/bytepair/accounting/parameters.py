@@ -66,7 +66,10 @@ def parameters(config: Config) -> Breakdown:
     if config.bias == "all":
         found["output"] = (layers * (inner + 1) * d, "L·(H·A + 1)·D")
         inwards = matrices - 1
-        found["ffn"] = (layers * (inwards * (d + 1) * f + (f + 1) * d), f"L·({inwards}·(D + 1)·F + (F + 1)·D)")
+        found["ffn"] = (
+            layers * (inwards * (d + 1) * f + (f + 1) * d),
+            f"L·({'2·' * (inwards - 1)}(D + 1)·F + (F + 1)·D)",
+        )
     if config.position == "rope":
         del found["position"]
     if config.tie_embeddings:

@@ -61,7 +61,7 @@ def picture(scaling: Scaling, kind: str) -> bytes:
     >>> picture(scaling(sizes, [1024, 16384]), "png").startswith(b"\x89PNG")
     True
     """
-    figure = _figure.new(kind, 11, 5.4)
+    figure = _figure.new(kind, max(11, 6 + 1.25 * len(scaling.configs)), 5.4)
     if len(scaling.seq_lens) == 1:
         by_model = figure.subplots()
     else:
@@ -87,7 +87,7 @@ def _bars(axes: Axes, scaling: Scaling) -> None:
     for place, flops in enumerate(found):
         _figures(axes, flops, place, "center")
     names = [f"{name}\n{_flops(flops.total)}" for name, flops in zip(scaling.configs, found, strict=True)]
-    axes.set_xticks(range(len(found)), names)
+    axes.set_xticks(range(len(found)), names, parse_math=False)
     axes.set_title(f"At {length:,} tokens", size=11, loc="left")
     axes.set_ylabel("share of FLOPs, %")
     axes.set_yticks([n / 5 for n in range(6)], [f"{20 * n}" for n in range(6)])
@@ -120,7 +120,7 @@ def _areas(axes: Axes, scaling: Scaling) -> None:
         box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         note = axes.annotate(says, (half, 0.5), (middle, 0.8), ha="center", va="center", arrowprops=line, bbox=box)
         note.set_fontsize(9)
-    axes.set_title(f"In {name}, by length", size=11, loc="left")
+    axes.set_title(f"In {name}, by length", size=11, loc="left", parse_math=False)
     axes.set_xlabel("tokens")
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)

@@ -171,13 +171,13 @@ class Report:
 
     def _training_text(self) -> str:
         lines = [str(training_memory(self.config, 1, self.seq_len))]
-        fits = " · ".join(f"{max_batch(self.config, size, self.seq_len)} in {name}" for name, size in _MEMORY.items())
+        fits = " · ".join(f"{max_batch(self.config, size, self.seq_len):,} in {name}" for name, size in _MEMORY.items())
         lines += [f"  largest batch: {fits}", ""]
         flops, _ = self._training(1.0)
         lines += [str(flops)]
         for name, rate in _HARDWARE.items():
             hours = self._training(rate)[1] / 3600
             peak = f"  {name}, {_UTILIZATION:.0%} of {rate / 1e12:g} TFLOP/s"
-            takes = f"{hours:,.0f} hours = {hours / 24:,.1f} days"
+            takes = f"{hours:,.{0 if hours >= 100 else 1}f} hours = {hours / 24:,.1f} days"
             lines.append(f"{peak}  {takes:>{WIDTH - _SHARE - 2 - len(peak)}}")
         return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,10 @@ def run(options: argparse.Namespace) -> int:
     from bytepair.accounting import picture
     from bytepair.accounting.report import Report
 
+    names = _names([options.config, *options.compare])
     config = _config(options.config)
-    compared = {name: _config(name) for name in options.compare}
-    report = Report(options.config, config, options.seq_len or config.context_length, compared)
+    compared = {names[given]: _config(given) for given in options.compare}
+    report = Report(names[options.config], config, options.seq_len or config.context_length, compared)
     if options.plot is not None:
         content = picture(report.scaling, options.plot.suffix.removeprefix("."))
         _files.write({options.plot: content})
@@ -65,6 +67,12 @@ def _roofline(config: Config, seq_len: int) -> Roofline:
 
         model = Transformer.init(config, seed=0)
     return roofline(config, model, seq_len=max(1, min(seq_len, _PROMPT, config.context_length - 1)))
+
+
+def _names(given: Sequence[str]) -> dict[str, str]:
+    """Return what to call each: files by the folder that they are in, if that tells them apart."""
+    short = {name: "/".join(Path(name).parts[-2:]) if name.endswith(".json") else name for name in given}
+    return short if len(set(short.values())) == len(short) else {name: name for name in given}
 
 
 def _config(name: str) -> Config:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bytepair._types import Format
 
 
+# A report tells of each file, up to so many; of more, it tells by folder.
+_MOST_FILES = 20
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
     _common.add_inputs(parser, "corpus")
@@ -37,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="PATH",
+        help="write what training found, and how well each file is compressed: .html to look at, or .json",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     output = Path(options.output)
     special_tokens = options.special_token or ["<|endoftext|>"]
     format_ = _checked_format(output, options.pattern, special_tokens)
+    if options.report is not None:
+        _check_report(options.report)
     corpus = [_path(name) for name in _common.expand(options.files)]
     started = time.perf_counter()
     with _common.progress_bar() as progress:
@@ -74,6 +86,9 @@ def run(options: argparse.Namespace) -> int:
         "bytes_per_token": round(report.bytes_per_token(n_merges), 4),
         "seconds": round(seconds, 3),
     }
+    if options.report is not None:
+        report.save(options.report, sources=tokenizer.fertility(_by_label(corpus)))
+        figures["report"] = str(options.report)
     if options.json:
         _common.print_json(figures)
         return 0
@@ -81,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{output}: {tokenizer.vocab_size:,} tokens from {report.n_bytes / 1e6:,.1f} MB", end=" ")
     print(f"in {seconds:.2f} s ({rate:.0f} MB/s), {figures['bytes_per_token']:.2f} bytes per token")
     print(f"stopped because {report.stop_reason}")
+    if options.report is not None:
+        print(f"report in {options.report}")
     return 0
 
 
@@ -93,6 +110,22 @@ def _checked_format(output: Path, pattern: str, special_tokens: list[str]) -> Fo
     vocab = {byte: bytes([byte]) for byte in range(256)}
     Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens)._files_for(output, format_)
     return format_
+
+
+def _check_report(path: Path) -> None:
+    if path.suffix not in (".html", ".json"):
+        raise _common.fail(f"the report {path} must end in .html or .json")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} for the report")
+
+
+def _by_label(paths: list[Path]) -> dict[str, list[Path]]:
+    """Return the files by name, or by folder where they are many; what is no file was read once and is gone."""
+    files = [path for path in paths if path.is_file()]
+    by_label: dict[str, list[Path]] = {}
+    for path in files:
+        by_label.setdefault(str(path if len(files) <= _MOST_FILES else path.parent), []).append(path)
+    return by_label
 
 
 def _path(name: str) -> Path:

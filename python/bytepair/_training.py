@@ -1,0 +1,202 @@
+"""More merges, or fewer: tokenizers made from others by training."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from bytepair import _core
+from bytepair._arrays import ArrayTokenizer
+from bytepair._report import SourceFigures, TrainingReport, measure
+from bytepair.counts import count_corpus, counts_for
+from bytepair.errors import TrainingError, VocabularyError
+
+if TYPE_CHECKING:
+    from bytepair._types import Corpus, Progress, Tie
+    from bytepair.counts import Counts
+
+
+class TrainedTokenizer(ArrayTokenizer):
+    """What a tokenizer has from training."""
+
+    __slots__ = ("_training_report",)
+
+    _training_report: TrainingReport | None
+
+    @classmethod
+    def _from_engine(cls, engine: _core.Engine) -> Self:
+        tokenizer = super().__new__(cls, engine)
+        tokenizer._training_report = None
+        return tokenizer
+
+    @classmethod
+    def _from_training(cls, engine: _core.Engine, report: dict[str, Any]) -> Self:
+        tokenizer = cls._from_engine(engine)
+        tokens = tokenizer.token_bytes()
+        for token_id in tokenizer.special_tokens.values():
+            tokens[token_id] = None
+        tokenizer._training_report = TrainingReport(**report, tokens=tuple(tokens))
+        return tokenizer
+
+    @property
+    def training_report(self) -> TrainingReport | None:
+        """What training found, where this object comes from `train` or `extend`; it is not saved."""
+        return self._training_report
+
+    def extend(
+        self,
+        corpus: Corpus | Counts,
+        vocab_size: int,
+        *,
+        tie: Tie = "hf",
+        min_frequency: int = 1,
+        max_token_length: int | None = None,
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn more tokens from a corpus, after those that are there.
+
+        Every token keeps its id, special ones too. The merges that are there come first, whatever the corpus; those
+        learned from it follow, and their ids begin at `n_vocab`. So a text has the same ids or fewer, and an embedding
+        table only gets rows at its end.
+
+        Parameters
+        ----------
+        corpus : path, list of paths, str, bytes, iterable of str or bytes, or Counts
+            As for `train`. It is split by this tokenizer's pattern and cut by its special tokens.
+        vocab_size : int
+            Tokens in all: those that are there, and the new ones.
+        tie : {"hf", "id", "bytes"}, default "hf"
+            As for `train`; a token that is there counts as one learned before, in the order of the merges.
+        min_frequency, max_token_length, num_threads, progress
+            As for `train`. They say nothing of the tokens that are there, but these count among the merges in progress.
+
+        Returns
+        -------
+        Tokenizer
+            A new one, without a name. Its `training_report` has the merges that were there too, as the corpus has them.
+
+        Raises
+        ------
+        VocabularyError
+            It cannot be extended exactly, and the message says which token or step is why: a text is changed before it
+            is split, a byte is no token, a token is made by no merges (so in Llama 3's vocabulary) or from one that is
+            merged later than itself.
+        TrainingError
+            The corpus is empty, or `vocab_size` is less than there are already.
+        OSError, TypeError
+            As for `train`.
+
+        Notes
+        -----
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. The merges that are there take about
+        as long as to encode these once.
+
+        Examples
+        --------
+        >>> import bytepair
+        >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+        >>> more = gpt2.extend(["Добра книга, добра порада"] * 9, vocab_size=50_265)
+        >>> more.encode("<|endoftext|>", allowed_special="all")
+        [50256]
+        >>> len(gpt2.encode("добра книга")), len(more.encode("добра книга"))
+        (12, 7)
+        """
+        wanted = index(vocab_size, "vocab_size")
+        n_merges, cuts = self._start()
+        n_more = wanted - self.vocab_size
+        if n_more < 0:
+            raise TrainingError(f"vocab_size={wanted} is less than the {self.vocab_size} tokens that are there already")
+        counts = counts_for(corpus, self.pattern, cuts)
+        trainer = _core.Trainer(
+            counts._counts,
+            max_merges=n_merges + n_more,
+            tie=tie,
+            min_frequency=min_frequency,
+            max_token_length=max_token_length,
+            progress=progress,
+        )
+        count_corpus(counts, corpus, num_threads, progress)
+        return self._from_training(*trainer.train(base=self))
+
+    def with_vocab_size(self, vocab_size: int) -> Self:
+        """Return this tokenizer without the merges that were learned last: the one that training with this size gives.
+
+        Special tokens that come last, as they do after `train`, take the ids that are then next; all other tokens keep
+        theirs.
+
+        Parameters
+        ----------
+        vocab_size : int
+            Tokens in all, at most those that there are.
+
+        Returns
+        -------
+        Tokenizer
+            A new one, without a `training_report`.
+
+        Raises
+        ------
+        VocabularyError
+            There are fewer tokens; bytes or special tokens would have to go; or the tokenizer was loaded and its
+            ids are not in the order of its merges.
+
+        Notes
+        -----
+        O(bytes of the tokens): nothing is trained again.
+
+        Examples
+        --------
+        >>> import bytepair
+        >>> corpus = ["low low low lower newest newest widest"]
+        >>> large = bytepair.Tokenizer.train(corpus, vocab_size=264)
+        >>> large.with_vocab_size(260) == bytepair.Tokenizer.train(corpus, vocab_size=260)
+        True
+        """
+        wanted = index(vocab_size, "vocab_size")
+        if wanted < 0:
+            raise VocabularyError(f"vocab_size={wanted} is negative")
+        return self._from_engine(self._with_vocab_size(wanted))
+
+    def fertility(self, sources: Mapping[str, Corpus]) -> list[SourceFigures]:
+        """Measure how well texts of several sources are compressed: languages, say, or sites.
+
+        Parameters
+        ----------
+        sources : mapping of str to path, list of paths, str, bytes, or iterable of str or bytes
+            The texts of each source by what it is called. A file is one document.
+
+        Returns
+        -------
+        list of SourceFigures
+            In the order given, with `bytes_per_token` and `fertility`, the tokens for each word. A special token in a
+            text is one token.
+
+        Raises
+        ------
+        OSError
+            A file cannot be read.
+
+        Notes
+        -----
+        O(n) for n bytes of text. A document at a time is in memory.
+
+        Examples
+        --------
+        >>> import bytepair
+        >>> gpt2 = bytepair.Tokenizer.from_pretrained("gpt2")
+        >>> for source in gpt2.fertility({"en": "the bread and the honey", "uk": "добра порада"}):
+        ...     print(source.label, source.n_words, source.n_tokens, f"{source.fertility:.2f}")
+        en 5 5 1.00
+        uk 2 12 6.00
+        """
+        return measure(lambda text: self.count(text, allowed_special="all"), sources)
+
+
+def index(value: object, name: str) -> int:
+    """Return an argument that must be a whole number."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}") from None
