@@ -3,17 +3,26 @@
 
 use super::cache::Cache;
 use super::cuts::Cuts;
-use super::key::{Key, Pretoken, SEGMENT, short_key};
+#[cfg(target_arch = "x86_64")]
+use super::eights;
+use super::key::{EMPTY, Key, Pretoken, SEGMENT, short_key};
 use super::sink::{BATCH, Sink};
-use super::table::Table;
+use super::table::{Asker, Table};
 use crate::error::Result;
+use crate::pretokenize::Tier;
+
+/// There is room for more than a batch, so that eight can be loaded from any.
+pub(super) const PLACES: usize = BATCH + 8;
 
 /// Consecutive pretokens, or segments of them.
 #[derive(Debug)]
 pub(super) struct Batch {
     start: usize,
     ends: [usize; BATCH],
-    pub(super) probes: [Probe; BATCH],
+    /// What is looked for.
+    pub(super) keys: [Key<2>; PLACES],
+    /// What chooses the line of each key; or a lone character.
+    pub(super) places: [u32; PLACES],
     n: usize,
     /// One bit for each that is not its whole pretoken.
     parts: u64,
@@ -21,17 +30,9 @@ pub(super) struct Batch {
     pub(super) lone: u64,
 }
 
-/// What is looked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Probe {
-    pub(super) key: Key<2>,
-    /// What chooses the line of the key; or a lone character.
-    pub(super) place: u32,
-}
-
 impl Default for Batch {
     fn default() -> Self {
-        Self { start: 0, ends: [0; BATCH], probes: [Probe::default(); BATCH], n: 0, parts: 0, lone: 0 }
+        Self { start: 0, ends: [0; BATCH], keys: [[EMPTY; 2]; PLACES], places: [0; PLACES], n: 0, parts: 0, lone: 0 }
     }
 }
 
@@ -70,35 +71,28 @@ impl Batch {
 
     /// Which lone character the one number `index` is, if it is one.
     pub(super) fn lone(&self, index: usize) -> Option<u16> {
-        let place = self.probes.get(index)?.place;
+        let place = *self.places.get(index)?;
         (self.lone >> index & 1 == 1).then(|| u16::try_from(place).ok()).flatten()
     }
 
     /// Makes the keys of up to [`BATCH`] consecutive pretokens from `start` on, and starts to load their lines.
     #[inline(never)]
-    pub(super) fn fill(&mut self, table: &Table<2, 4>, text: &[u8], start: usize, ends: &[usize]) {
+    pub(super) fn fill(&mut self, tier: Tier, table: &Table<2, 4>, text: &[u8], start: usize, ends: &[usize]) {
         self.begin(start);
         for (slot, &end) in self.ends.iter_mut().zip(ends) {
             *slot = end;
         }
-        let (probes, _) = self.probes.split_at_mut(ends.len().min(BATCH));
-        self.n = probes.len();
+        self.n = ends.len().min(BATCH);
         let asker = table.asker();
-        let mut start = start;
-        let mut n_inside = 0;
-        for (&end, probe) in ends.iter().zip(&mut *probes) {
-            let Some(rest) = text.get(start..) else { break };
-            // Only the last ones of a text are not followed by enough of it.
-            let Some(window) = rest.first_chunk() else { break };
-            let key = short_key(window, end - start);
-            *probe = Probe { key, place: asker.ask(&key) };
-            start = end;
-            n_inside += 1;
-        }
-        for (&end, probe) in ends.iter().zip(&mut *probes).skip(n_inside) {
-            let key = Pretoken { text, start, end, is_segment: false }.key();
-            *probe = Probe { key, place: asker.ask(&key) };
-            start = end;
+        let n_made = match tier {
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => eights::make_keys(&asker, text, start, ends, &mut self.keys, &mut self.places),
+            _ => 0,
+        };
+        let start = n_made.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
+        let slots = (self.keys.get_mut(n_made..), self.places.get_mut(n_made..));
+        if let (Some(ends), (Some(keys), Some(places))) = (ends.get(n_made..), slots) {
+            make_keys(&asker, text, start, ends, keys, places);
         }
     }
 
@@ -111,7 +105,7 @@ impl Batch {
             None => Pretoken { text, start, end, is_segment: false }.key(),
         };
         key[1] |= if is_part { SEGMENT } else { 0 };
-        self.probes[index] = Probe { key, place: table.asker().ask(&key) };
+        (self.keys[index], self.places[index]) = (key, table.asker().ask(&key));
         self.ends[index] = end;
         self.parts |= u64::from(is_part) << index;
         self.n = index + 1;
@@ -122,11 +116,11 @@ impl Batch {
     #[inline(never)]
     pub(super) fn push_lone(&mut self, cuts: &Cuts, end: usize, rest: &[u8], is_start: bool) -> usize {
         let (before, mut n, mut n_left) = (self.n.min(BATCH), self.n.min(BATCH), rest.len());
-        let mut slots = self.ends[before..].iter_mut().zip(&mut self.probes[before..]);
+        let mut slots = self.ends[before..].iter_mut().zip(&mut self.places[before..]);
         cuts.lone_characters(rest, |character, rest| {
-            let Some((slot, probe)) = slots.next() else { return false };
+            let Some((slot, place)) = slots.next() else { return false };
             *slot = end - rest.len();
-            probe.place = character.into();
+            *place = character.into();
             n_left = rest.len();
             n += 1;
             true
@@ -142,10 +136,32 @@ impl Batch {
 
     /// Gives the ids of the one number `index` to `sink`, if its own line or the ring has them.
     pub(super) fn take_at_home(&self, cache: &Cache, index: usize, sink: &mut impl Sink) -> Result<bool> {
-        match self.probes.get(index) {
-            Some(probe) if self.lone >> index & 1 == 0 => cache.take_at_home(probe.place, &probe.key, sink),
+        match (self.keys.get(index), self.places.get(index)) {
+            (Some(key), Some(&place)) if self.lone >> index & 1 == 0 => cache.take_at_home(place, key, sink),
             _ => Ok(false),
         }
+    }
+}
+
+/// Makes the keys of consecutive pretokens from `start` on, and starts to load their lines.
+#[inline(always)]
+fn make_keys(
+    asker: &Asker<2, 4>,
+    text: &[u8],
+    mut start: usize,
+    ends: &[usize],
+    keys: &mut [Key<2>],
+    places: &mut [u32],
+) {
+    let mut slots = ends.iter().zip(keys.iter_mut().zip(places.iter_mut()));
+    for (&end, (key, place)) in &mut slots {
+        // Only the last ones of a text are not followed by enough of it.
+        *key = match text.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(window) => short_key(window, end - start),
+            None => Pretoken { text, start, end, is_segment: false }.key(),
+        };
+        *place = asker.ask(key);
+        start = end;
     }
 }
 

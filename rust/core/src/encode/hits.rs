@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::batch::{Batch, Probe};
+use super::batch::Batch;
 use super::cache::Cache;
 use super::key::Key;
 use super::lone::Lone;
@@ -22,13 +22,14 @@ use crate::pretokenize::Tier;
 /// for it. Returns which one, or the end of the range.
 #[inline]
 pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
-    let probes = batch.probes.get(..range.end).unwrap_or_default();
+    let (keys, places) = (batch.keys.get(..range.end), batch.places.get(..range.end));
     let lines = cache.short.lines();
-    let hits = Hits { probes, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
+    let (keys, places) = (keys.unwrap_or_default(), places.unwrap_or_default());
+    let hits = Hits { keys, places, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
     match tier {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the tier is available.
-        Tier::Avx2 => unsafe { take_avx2(hits, sink) },
+        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(hits, sink) },
         _ => take_portable(hits, sink),
     }
 }
@@ -48,7 +49,8 @@ fn take_avx2(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
 /// What is looked for, from number `next` on, and where.
 #[derive(Clone, Copy)]
 struct Hits<'a> {
-    probes: &'a [Probe],
+    keys: &'a [Key<2>],
+    places: &'a [u32],
     lines: &'a [Line<2, 4>],
     /// One bit for each that is a lone character.
     lone_bits: u64,
@@ -58,25 +60,29 @@ struct Hits<'a> {
 
 impl<'a> Hits<'a> {
     #[inline(always)]
-    fn take(mut self, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+    fn take(self, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+        let mut next = self.next;
+        let left = |all: usize| next.min(all)..;
+        let mut left = self.keys[left(self.keys.len())].iter().zip(&self.places[left(self.places.len())]);
         if self.lone_bits == 0 {
             sink.take_hits(std::iter::from_fn(|| {
-                let packed = short(self.lines, self.probes.get(self.next)?, &way)?;
-                self.next += 1;
+                let (key, &place) = left.next()?;
+                let packed = short(self.lines, key, place, &way)?;
+                next += 1;
                 Some(packed)
             }));
         } else {
             sink.take_hits(std::iter::from_fn(|| {
-                let probe = self.probes.get(self.next)?;
-                let packed = match self.lone_bits >> self.next & 1 {
-                    0 => short(self.lines, probe, &way)?,
-                    _ => self.lone.get(u16::try_from(probe.place).ok()?).filter(|packed| packed[3] != 0)?,
+                let (key, &place) = left.next()?;
+                let packed = match self.lone_bits >> next & 1 {
+                    0 => short(self.lines, key, place, &way)?,
+                    _ => self.lone.get(u16::try_from(place).ok()?).filter(|packed| packed[3] != 0)?,
                 };
-                self.next += 1;
+                next += 1;
                 Some(packed)
             }));
         }
-        self.next
+        next
     }
 }
 
@@ -84,11 +90,12 @@ impl<'a> Hits<'a> {
 #[inline(always)]
 fn short<'a>(
     lines: &'a [Line<2, 4>],
-    probe: &Probe,
+    key: &Key<2>,
+    place: u32,
     way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
 ) -> Option<&'a Packed<4>> {
-    let (keys, packed) = lines.get(widen(probe.place) & lines.len().wrapping_sub(1))?.slots();
-    packed.get(way(keys, &probe.key))
+    let (keys, packed) = lines.get(widen(place) & lines.len().wrapping_sub(1))?.slots();
+    packed.get(way(keys, key))
 }
 
 /// Which of two keys is the one that is looked for; 2 if none.

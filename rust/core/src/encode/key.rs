@@ -24,7 +24,7 @@ pub(super) const MANY: u64 = 1 << 62;
 pub(super) const EMPTY: u64 = 0;
 
 /// The last word of the key that stands for all pretokens that are too long. No slot has it.
-const TOO_LONG: u64 = 0x3F << 56;
+pub(super) const TOO_LONG: u64 = 0x3F << 56;
 
 /// By length: what to keep of 16 bytes, and the length as the last of them. Of more than 15 bytes nothing is kept.
 static SHORT_PARTS: [[u64; 4]; 17] = {

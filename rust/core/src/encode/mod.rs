@@ -6,6 +6,8 @@
 mod batch;
 mod cache;
 mod cuts;
+#[cfg(target_arch = "x86_64")]
+mod eights;
 mod encoder;
 mod hits;
 mod joined;

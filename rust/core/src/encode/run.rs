@@ -121,10 +121,10 @@ impl<'a, S: Sink> Run<'a, S> {
         let mut encoded = Ok(());
         for ends in ends.chunks(BATCH) {
             let end = ends.last().copied().unwrap_or(start);
-            encoded = if self.text.get(start..end).is_some_and(has_wide) {
+            encoded = if n_wide(self.text.get(start..end).unwrap_or_default()) >= ends.len() {
                 self.encode_cut(&mut batch, start, ends)
             } else {
-                batch.fill(&self.scratch.cache.short, self.text, start, ends);
+                batch.fill(self.tier, &self.scratch.cache.short, self.text, start, ends);
                 self.encode_batch(&mut batch)
             };
             start = end;
@@ -328,9 +328,15 @@ impl<'a, S: Sink> Run<'a, S> {
 /// The first byte of characters of three bytes, and of four.
 const WIDE: u8 = 0xE0;
 
-/// Whether a text has characters of three bytes or more, between which there may be safe cuts.
-fn has_wide(text: &[u8]) -> bool {
-    text.iter().fold(0, |highest, &byte| highest.max(byte)) >= WIDE
+/// How many characters of three bytes or more a text has between which there may be safe cuts.
+fn n_wide(text: &[u8]) -> usize {
+    // Most texts have none, which is sooner seen than counted.
+    if text.iter().fold(0, |highest, &byte| highest.max(byte)) < WIDE {
+        return 0;
+    }
+    let is_wide = |byte: u8| byte >= WIDE && !HANGUL.contains(&byte);
+    // As long as a sum is a byte, there are many at a time.
+    text.chunks(255).map(|text| usize::from(text.iter().map(|&byte| u8::from(is_wide(byte))).sum::<u8>())).sum()
 }
 
 /// Whether to cut a pretoken before it is looked for: it begins with a character of three bytes, or a space and such a one,

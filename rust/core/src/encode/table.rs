@@ -7,7 +7,7 @@ use super::ring::Ring;
 use super::sink::Sink;
 use crate::counters::count;
 use crate::error::Result;
-use crate::ids::{fold_multiply, halves, narrow, widen};
+use crate::ids::{halves, narrow, widen};
 
 /// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
 /// where its key has [`MANY`], where in the ring they start, in two halves, and how many there are.
@@ -22,25 +22,16 @@ pub(super) fn n_packed<const N: usize>(packed: &Packed<N>) -> usize {
     widen(packed[N - 1] >> 24)
 }
 
-/// What chooses the line of a key, and that which of two gives way.
+/// A sum of products with odd numbers that nobody can guess: any two keys agree in the highest n bits of it with a chance of
+/// 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
 #[inline(always)]
-fn hash<const W: usize>(seeds: [u64; 2], key: &Key<W>) -> u64 {
-    let mut hash = 0;
-    for [low, high] in key.as_chunks().0 {
-        hash = fold_multiply(hash ^ low ^ seeds[0], high ^ seeds[1]);
-    }
-    hash
-}
-
-/// The part of a hash that chooses a line.
-#[inline(always)]
-fn low_half(hash: u64) -> u32 {
-    halves(hash)[0]
+fn hash<const W: usize>(seeds: &[u64; W], key: &Key<W>) -> u64 {
+    seeds.iter().zip(key).fold(0, |sum, (seed, word)| sum.wrapping_add(word.wrapping_mul(*seed)))
 }
 
 /// Two slots that are looked at together; those of short keys fill a cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Line<const W: usize, const N: usize> {
     keys: [Key<W>; 2],
     packed: [Packed<N>; 2],
@@ -74,8 +65,10 @@ fn without_many<const W: usize>(mut known: Key<W>) -> Key<W> {
 pub(super) struct Table<const W: usize, const N: usize> {
     /// A power of two of them, or none.
     lines: Vec<Line<W, N>>,
+    /// What is left of a hash after a shift by so many bits chooses a line, however many there are.
+    shift: u32,
     /// So that nobody can make a text whose pretokens all have one line.
-    seeds: [u64; 2],
+    seeds: [u64; W],
     /// How many slots were written since there are this many.
     n_written: usize,
     min_lines: usize,
@@ -85,14 +78,20 @@ pub(super) struct Table<const W: usize, const N: usize> {
 impl<const W: usize, const N: usize> Table<W, N> {
     pub(super) fn new(min_lines: usize, max_lines: usize) -> Self {
         let random = RandomState::new();
-        let seeds = [random.hash_one(0), random.hash_one(1)];
-        Self { lines: Vec::new(), seeds, n_written: 0, min_lines, max_lines }
+        let seeds = std::array::from_fn(|word| random.hash_one(word) | 1);
+        Self { lines: Vec::new(), shift: 64 - max_lines.ilog2(), seeds, n_written: 0, min_lines, max_lines }
     }
 
     /// What chooses the line of a key.
     #[inline(always)]
     fn hash(&self, key: &Key<W>) -> u64 {
-        hash(self.seeds, key)
+        hash(&self.seeds, key)
+    }
+
+    /// What of a hash chooses a line.
+    #[inline(always)]
+    fn place(&self, hash: u64) -> u32 {
+        halves(hash >> self.shift)[0]
     }
 
     #[inline(always)]
@@ -103,7 +102,12 @@ impl<const W: usize, const N: usize> Table<W, N> {
     /// What asks for the lines of keys.
     #[inline(always)]
     pub(super) fn asker(&self) -> Asker<W, N> {
-        Asker { lines: self.lines.as_ptr(), index: self.lines.len().wrapping_sub(1), seeds: self.seeds }
+        Asker {
+            lines: self.lines.as_ptr(),
+            index: self.lines.len().wrapping_sub(1),
+            shift: self.shift,
+            seeds: self.seeds,
+        }
     }
 
     /// All lines, for what [`Asker::ask`] returned: the lower part of it is the number of a line.
@@ -136,11 +140,11 @@ impl<const W: usize, const N: usize> Table<W, N> {
     /// Moves what is known of a pretoken home, if the neighbour of its own line has it.
     #[inline]
     fn bring_home(&mut self, hash: u64, key: &Key<W>) -> Option<()> {
-        let index = self.index(low_half(hash));
+        let index = self.index(self.place(hash));
         let way = self.lines.get(index ^ 1)?.way(key)?;
         let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
         // Which of the two at home gives way is as good as chance.
-        let other = usize::from(hash >> 63 == 1);
+        let other = usize::from(hash & 1 << 31 != 0);
         std::mem::swap(&mut home.keys[other], &mut neighbour.keys[way]);
         std::mem::swap(&mut home.packed[other], &mut neighbour.packed[way]);
         Some(())
@@ -149,11 +153,11 @@ impl<const W: usize, const N: usize> Table<W, N> {
     /// Gives the ids of a pretoken to `sink`, if it is known.
     pub(super) fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
         let hash = self.hash(key);
-        if self.take_at_home(low_half(hash), key, ring, sink)? {
+        if self.take_at_home(self.place(hash), key, ring, sink)? {
             return Ok(true);
         }
         match self.bring_home(hash, key) {
-            Some(()) => self.take_at_home(low_half(hash), key, ring, sink),
+            Some(()) => self.take_at_home(self.place(hash), key, ring, sink),
             None => Ok(false),
         }
     }
@@ -179,7 +183,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
     /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
     fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<N>) {
-        let index = self.index(low_half(hash));
+        let index = self.index(self.place(hash));
         let free = [index, index ^ 1].into_iter().find_map(|index| {
             let line = self.lines.get(index)?;
             let way = line.way(&without_many(key)).or_else(|| line.way(&[EMPTY; W]))?;
@@ -212,17 +216,18 @@ impl<const W: usize, const N: usize> Table<W, N> {
 /// What asks for the lines of keys: copies of what it takes, which a loop can keep at hand.
 #[derive(Clone, Copy)]
 pub(super) struct Asker<const W: usize, const N: usize> {
-    lines: *const Line<W, N>,
+    pub(super) lines: *const Line<W, N>,
     /// The bits of a place that choose one of the lines.
-    index: usize,
-    seeds: [u64; 2],
+    pub(super) index: usize,
+    pub(super) shift: u32,
+    pub(super) seeds: [u64; W],
 }
 
 impl<const W: usize, const N: usize> Asker<W, N> {
     /// Starts to load the line of a key, and returns what chooses it.
     #[inline(always)]
     pub(super) fn ask(&self, key: &Key<W>) -> u32 {
-        let place = low_half(hash(self.seeds, key));
+        let place = halves(hash(&self.seeds, key) >> self.shift)[0];
         super::prefetch::prefetch(self.lines.wrapping_add(widen(place) & self.index));
         place
     }

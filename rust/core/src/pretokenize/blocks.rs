@@ -32,6 +32,28 @@ pub(super) const BATCH: usize = 256;
 /// After a pretoken that took the scalar scanner, this many bytes take it too: its reason is seldom alone.
 const SCALAR_BYTES: usize = 32;
 
+/// What of the scanner differs by processor.
+pub(super) struct Masks<C, H, W> {
+    /// The masks of a block,
+    pub(super) classify: C,
+    /// and those of one that is not all ASCII.
+    pub(super) classify_high: H,
+    /// Writes where pretokens end whose last bytes are given: as many ends as there are bits, and after them anything.
+    pub(super) write_ends: W,
+}
+
+/// [`Masks::write_ends`] bit by bit.
+#[inline(always)]
+pub(super) fn write_ends(mut lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
+    // Eight at a time, some of them in vain: how many there are would be a guess of the processor's.
+    for eight in ends.as_chunks_mut::<8>().0.iter_mut().take(widen(lasts.count_ones()).div_ceil(8)) {
+        for slot in eight {
+            *slot = start + widen(lasts.trailing_zeros()) + 1;
+            lasts &= lasts.wrapping_sub(1);
+        }
+    }
+}
+
 /// Calls `visit` with runs of consecutive pretokens of `text`, in order: where the first starts, and where each ends. It is
 /// made of one text or several, which end at `text_ends`; none sees another.
 ///
@@ -40,8 +62,11 @@ const SCALAR_BYTES: usize = 32;
 /// O(n) for n bytes.
 #[inline(always)]
 pub(super) fn split<B>(
-    classify: impl Fn(&Block) -> Bytes,
-    classify_high: impl Fn(&Block) -> HighBytes,
+    masks: Masks<
+        impl Fn(&Block) -> Bytes,
+        impl Fn(&Block) -> HighBytes,
+        impl Fn(u64, usize, &mut [usize; N_BYTES]),
+    >,
     rules: Rules,
     text: &str,
     text_ends: &[usize],
@@ -60,7 +85,7 @@ pub(super) fn split<B>(
                 padded.iter_mut().zip(rest).for_each(|(slot, &byte)| *slot = byte);
                 &padded
             });
-            let mut lasts = last_bytes(rules, block, &classify(block), &classify_high, rest.len());
+            let lasts = last_bytes(rules, block, &(masks.classify)(block), &masks.classify_high, rest.len());
             if lasts == 0 {
                 let until = text.len().min(start + SCALAR_BYTES);
                 while start < until {
@@ -69,16 +94,10 @@ pub(super) fn split<B>(
                     n += 1;
                 }
             } else {
-                let slots = &mut ends[n..n + N_BYTES];
-                let n_ends = widen(lasts.count_ones());
-                // Eight at a time, some of them in vain: how many there are would be a guess of the processor's.
-                for eight in slots.chunks_exact_mut(8).take(n_ends.div_ceil(8)) {
-                    for slot in eight {
-                        *slot = start + widen(lasts.trailing_zeros()) + 1;
-                        lasts &= lasts.wrapping_sub(1);
-                    }
+                if let Some(slots) = ends[n..].first_chunk_mut() {
+                    (masks.write_ends)(lasts, start, slots);
                 }
-                n += n_ends;
+                n += widen(lasts.count_ones());
                 start = ends[n - 1];
             }
             if n >= BATCH {

@@ -3,6 +3,8 @@
 //! Each *tier* answers the same questions with the same bits. [`portable`] is the truth and runs everywhere; a test holds the
 //! others to it, and the best one that the processor has is chosen once a text.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -10,7 +12,7 @@ mod portable;
 mod x86;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::blocks::{self, Block};
 use super::rules::Rules;
@@ -97,41 +99,59 @@ pub enum Tier {
     Portable,
     /// AVX2 with the bit instructions that came with it: x86-64 since 2013.
     Avx2,
+    /// AVX-512 with its instructions for bytes and words: x86-64 servers since 2017, desktops with Zen 4.
+    Avx512,
     /// What every 64-bit ARM processor has.
     Neon,
 }
 
-/// Whether a test has forced the portable tier.
-static PORTABLE: AtomicBool = AtomicBool::new(false);
+/// The place in [`TIERS`] of the tier in use, or [`UNKNOWN`] where nobody has asked yet.
+static CURRENT: AtomicUsize = AtomicUsize::new(UNKNOWN);
+
+const UNKNOWN: usize = usize::MAX;
+
+/// All tiers, the best last.
+static TIERS: [Tier; 4] = [Tier::Portable, Tier::Neon, Tier::Avx2, Tier::Avx512];
 
 impl Tier {
     /// The tiers that this processor can run, the best last.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Neon].into_iter().filter(|tier| tier.is_available())
+        TIERS.into_iter().filter(|tier| tier.is_available())
     }
 
     /// Makes this process use `tier` from now on, where it is available, or the best one again. For tests: whichever it is,
     /// pretokens and ids are the same.
     pub fn force(tier: Option<Self>) {
-        PORTABLE.store(tier == Some(Self::Portable), Ordering::Relaxed);
+        let wanted = TIERS.iter().rposition(|&other| other.is_available() && tier.is_none_or(|tier| tier == other));
+        CURRENT.store(wanted.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
     fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            Self::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => x86::is_available(),
-            Self::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
+            Self::Avx2 | Self::Avx512 => false,
         }
     }
 
     /// The tier to use now.
     #[inline]
     pub(crate) fn current() -> Self {
-        let best = if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Avx2 };
-        if PORTABLE.load(Ordering::Relaxed) || !best.is_available() { Self::Portable } else { best }
+        if let Some(tier) = TIERS.get(CURRENT.load(Ordering::Relaxed)) {
+            return *tier;
+        }
+        Self::best()
+    }
+
+    #[cold]
+    fn best() -> Self {
+        Self::force(None);
+        Self::available().last().unwrap_or(Self::Portable)
     }
 }
 
@@ -158,9 +178,11 @@ pub(super) fn split_with<B>(
     match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => x86::split(rules, text, text_ends, visit),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => avx512::split(rules, text, text_ends, visit),
         #[cfg(target_arch = "aarch64")]
         Tier::Neon => neon::split(rules, text, text_ends, visit),
-        _ => blocks::split(portable::classify, portable::classify_high, rules, text, text_ends, visit),
+        _ => portable::split(rules, text, text_ends, visit),
     }
 }
 

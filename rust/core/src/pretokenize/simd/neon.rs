@@ -39,7 +39,12 @@ fn split_neon<B>(
     text_ends: &[usize],
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    blocks::split(|block| classify(block), |block| classify_high(block), rules, text, text_ends, visit)
+    let masks = blocks::Masks {
+        classify: |block: &Block| classify(block),
+        classify_high: |block: &Block| classify_high(block),
+        write_ends: blocks::write_ends,
+    };
+    blocks::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.

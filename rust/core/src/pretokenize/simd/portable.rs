@@ -1,7 +1,10 @@
 //! The masks of a block in plain Rust, eight bytes at a time: what the other tiers must agree with.
 
+use std::ops::ControlFlow;
+
 use super::{Bytes, HighBytes, masked};
-use crate::pretokenize::blocks::Block;
+use crate::pretokenize::blocks::{self, Block};
+use crate::pretokenize::rules::Rules;
 use crate::pretokenize::scan::letter_length;
 
 /// The answers for one byte, a bit each, in the order of the first fields of [`Bytes`].
@@ -53,6 +56,17 @@ static HIGH_ANSWERS: [u8; 256] = {
     }
     table
 };
+
+/// [`blocks::split`] with plain Rust.
+pub(super) fn split<B>(
+    rules: Rules,
+    text: &str,
+    text_ends: &[usize],
+    visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let masks = blocks::Masks { classify, classify_high, write_ends: blocks::write_ends };
+    blocks::split(masks, rules, text, text_ends, visit)
+}
 
 /// The masks of a block.
 #[inline]

@@ -17,8 +17,7 @@ use super::{Bytes, HighBytes, masked};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
 
-/// Whether the processor has what [`split`] is compiled for.
-#[inline]
+/// Whether the processor has AVX2 and its companions.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
@@ -35,7 +34,7 @@ pub(super) fn split<B>(
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     if !is_available() {
-        return blocks::split(super::portable::classify, super::portable::classify_high, rules, text, text_ends, visit);
+        return super::portable::split(rules, text, text_ends, visit);
     }
     // SAFETY: the processor has been seen to have all the features that the function is compiled for.
     unsafe { split_avx2(rules, text, text_ends, visit) }
@@ -48,7 +47,12 @@ fn split_avx2<B>(
     text_ends: &[usize],
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    blocks::split(|block| classify(block), |block| classify_high(block), rules, text, text_ends, visit)
+    let masks = blocks::Masks {
+        classify: |block: &Block| classify(block),
+        classify_high: |block: &Block| classify_high(block),
+        write_ends: blocks::write_ends,
+    };
+    blocks::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.

@@ -1,0 +1,127 @@
+//! Keys and look-ups of eight pretokens at once, with AVX-512.
+//!
+//! # Safety
+//!
+//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, which is handed out only where
+//! the processor has it. Memory is read through gathers:
+//!
+//! - of a text, 16 bytes from where each of eight pretokens starts, after all eight have been seen to lie that far before its
+//!   end;
+//! - of the cache, whole lines, whose numbers are made from the logarithm of how many there are and so are below that, and
+//!   whose fields lie where `repr(C)` puts them.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::{__m128i, __m512i, _mm256_storeu_si256, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512, _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_setr_epi64, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8, _mm_cvtsi32_si128};
+
+use super::batch::PLACES;
+use super::key::{Key, MAX_SHORT, TOO_LONG};
+use super::prefetch::prefetch;
+use super::sink::BATCH;
+use super::table::Asker;
+use crate::ids::{widen, widen_u64};
+
+/// So many pretokens are taken at once.
+const N: usize = 8;
+
+const _: () = assert!(PLACES % N == 0);
+
+/// Makes keys of consecutive pretokens from `start` on and starts to load their lines, eight at a time, as long as 16 bytes
+/// follow the start of each. Returns of how many; the processor must have AVX-512.
+pub(super) fn make_keys(
+    asker: &Asker<2, 4>,
+    text: &[u8],
+    start: usize,
+    ends: &[usize],
+    keys: &mut [Key<2>; PLACES],
+    places: &mut [u32; PLACES],
+) -> usize {
+    // SAFETY: the caller has it.
+    unsafe { make_keys_avx512(asker, text, start, ends, keys, places) }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn make_keys_avx512(
+    asker: &Asker<2, 4>,
+    text: &[u8],
+    start: usize,
+    ends: &[usize],
+    keys: &mut [Key<2>; PLACES],
+    places: &mut [u32; PLACES],
+) -> usize {
+    let Some(last_start) = text.len().checked_sub(16) else { return 0 };
+    let ends = ends.get(..BATCH).unwrap_or(ends);
+    let (eights, left) = ends.as_chunks::<N>();
+    // What is left is filled up with empty pretokens.
+    let mut last = [ends.last().copied().unwrap_or(start); N];
+    last.iter_mut().zip(left).for_each(|(slot, &end)| *slot = end);
+    let last = if left.is_empty() { None } else { Some(&last) };
+
+    let [first_seed, second_seed] = asker.seeds.map(|seed| splat(seed));
+    let line_shift = shift(asker.shift);
+    let index = splat(widen_u64(asker.index));
+    let mut before = splat(widen_u64(start));
+    let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
+    let mut n = 0;
+    for (ends, (keys, places)) in eights.iter().chain(last).zip(slots) {
+        // SAFETY: it reads eight words from an array of as many.
+        let ends = unsafe { _mm512_loadu_si512(ends.as_ptr().cast()) };
+        let starts = _mm512_alignr_epi64::<7>(ends, before);
+        if _mm512_cmple_epu64_mask(starts, splat(widen_u64(last_start))) != 0xFF {
+            break;
+        }
+        // SAFETY: 16 bytes follow each start in the text.
+        let (low, high) = unsafe {
+            (
+                _mm512_i64gather_epi64::<1>(starts, text.as_ptr().cast()),
+                _mm512_i64gather_epi64::<1>(starts, text.as_ptr().add(8).cast()),
+            )
+        };
+        let lengths = _mm512_sub_epi64(ends, starts);
+        let is_short = _mm512_cmple_epu64_mask(lengths, splat(widen_u64(MAX_SHORT)));
+        let low = _mm512_maskz_mov_epi64(is_short, _mm512_and_si512(low, low_bytes(lengths)));
+        let high = _mm512_and_si512(high, low_bytes(_mm512_subs_epu8(lengths, splat(8))));
+        let high = _mm512_or_si512(high, _mm512_slli_epi64::<56>(lengths));
+        let high = _mm512_mask_mov_epi64(splat(TOO_LONG), is_short, high);
+        let hash =
+            _mm512_add_epi64(_mm512_mullo_epi64(low, first_seed), _mm512_mullo_epi64(high, second_seed));
+        let place = _mm512_srl_epi64(hash, line_shift);
+        let mut numbers = [0_u32; N];
+        // SAFETY: they write eight numbers each into an array of as many, and eight keys into one of as many.
+        unsafe {
+            _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(_mm512_and_si512(place, index)));
+            _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(place));
+            let keys = keys.as_mut_ptr();
+            _mm512_storeu_si512(keys.cast(), _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), high));
+            _mm512_storeu_si512(keys.add(4).cast(), _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), high));
+        }
+        for number in numbers {
+            prefetch(asker.lines.wrapping_add(widen(number)));
+        }
+        before = ends;
+        n += N;
+    }
+    n
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn splat(word: u64) -> __m512i {
+    _mm512_set1_epi64(word.cast_signed())
+}
+
+/// The number of bits to shift by, all words alike.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn shift(n: u32) -> __m128i {
+    _mm_cvtsi32_si128(n.cast_signed())
+}
+
+/// Masks of the lowest bytes of words: so many of each, which may be more than there are.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn low_bytes(numbers: __m512i) -> __m512i {
+    // What is shifted out altogether leaves 0, and 0 less 1 is all ones.
+    _mm512_sub_epi64(_mm512_sllv_epi64(splat(1), _mm512_slli_epi64::<3>(numbers)), splat(1))
+}
