@@ -77,7 +77,7 @@ impl Batch {
 
     /// Makes the keys of up to [`BATCH`] consecutive pretokens from `start` on, and starts to load their lines.
     #[inline(never)]
-    pub(super) fn fill(&mut self, tier: Tier, table: &Table<2, 4>, text: &[u8], start: usize, ends: &[usize]) {
+    pub(super) fn fill(&mut self, tier: Tier, table: &Table<2, 16>, text: &[u8], start: usize, ends: &[usize]) {
         self.begin(start);
         for (slot, &end) in self.ends.iter_mut().zip(ends) {
             *slot = end;
@@ -98,7 +98,7 @@ impl Batch {
 
     /// Adds a pretoken or a segment of `text`, and starts to load its line.
     #[inline(never)]
-    pub(super) fn push(&mut self, table: &Table<2, 4>, text: &[u8], start: usize, end: usize, is_part: bool) {
+    pub(super) fn push(&mut self, table: &Table<2, 16>, text: &[u8], start: usize, end: usize, is_part: bool) {
         let index = self.n % BATCH;
         let mut key = match text.get(start..).and_then(<[u8]>::first_chunk) {
             Some(window) => short_key(window, end - start),
@@ -146,7 +146,7 @@ impl Batch {
 /// Makes the keys of consecutive pretokens from `start` on, and starts to load their lines.
 #[inline(always)]
 fn make_keys(
-    asker: &Asker<2, 4>,
+    asker: &Asker<2, 16>,
     text: &[u8],
     mut start: usize,
     ends: &[usize],

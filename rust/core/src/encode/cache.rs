@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::key::{Key, MAX_MEDIUM, MAX_SHORT, Pretoken};
 use super::lone::Lone;
+use super::packed::Packing;
 use super::ring::Ring;
 use super::sink::Sink;
 use super::table::Table;
@@ -16,10 +17,11 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(super) struct Cache {
     /// From 128 KiB to 8 MiB: English has some hundred thousand words.
-    pub(super) short: Table<2, 4>,
+    pub(super) short: Table<2, 16>,
     /// From 64 KiB to 4 MiB.
-    medium: Table<4, 8>,
+    medium: Table<4, 32>,
     pub(super) lone: Lone,
+    pub(super) packing: Packing,
     ring: Ring,
     long: HashMap<Box<[u8]>, Box<[u32]>, foldhash::fast::RandomState>,
     long_bytes: usize,
@@ -27,10 +29,18 @@ pub(super) struct Cache {
 
 impl Default for Cache {
     fn default() -> Self {
+        Self::new(Packing::default())
+    }
+}
+
+impl Cache {
+    /// One that knows nothing.
+    pub(super) fn new(packing: Packing) -> Self {
         Self {
-            short: Table::new(1 << 11, 1 << 17),
-            medium: Table::new(1 << 9, 1 << 15),
-            lone: Lone::default(),
+            short: Table::new(packing, 1 << 11, 1 << 17),
+            medium: Table::new(packing, 1 << 9, 1 << 15),
+            lone: Lone::new(packing),
+            packing,
             ring: Ring::default(),
             long: HashMap::default(),
             long_bytes: 0,

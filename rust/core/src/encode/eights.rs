@@ -29,7 +29,7 @@ const _: () = assert!(PLACES % N == 0);
 /// Makes keys of consecutive pretokens from `start` on and starts to load their lines, eight at a time, as long as 16 bytes
 /// follow the start of each. Returns of how many; the processor must have AVX-512.
 pub(super) fn make_keys(
-    asker: &Asker<2, 4>,
+    asker: &Asker<2, 16>,
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -43,7 +43,7 @@ pub(super) fn make_keys(
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn make_keys_avx512(
-    asker: &Asker<2, 4>,
+    asker: &Asker<2, 16>,
     text: &[u8],
     start: usize,
     ends: &[usize],

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cuts::{Cuts, Joints};
+use super::packed::Packing;
 use super::prefixes::{Prefixes, Tokens};
 use super::run::Run;
 use super::scratch::Scratch;
@@ -37,6 +38,8 @@ pub struct Encoder {
     prefixes: OnceLock<Prefixes>,
     /// Tells encoders apart, so that a scratch never answers from another's cache.
     serial: u64,
+    /// How the caches of this encoder keep ids.
+    packing: Packing,
 }
 
 impl Encoder {
@@ -60,8 +63,9 @@ impl Encoder {
                 *word |= 1 << (id.index() % 64);
             }
         }
+        let packing = Packing::of(vocabulary.n_ids());
         let reachable_in_a_row = table.ids().others(table.n_symbols());
-        Self { table, reachable, reachable_in_a_row, whole_pretokens, cuts, prefixes: OnceLock::new(), serial }
+        Self { table, reachable, reachable_in_a_row, whole_pretokens, cuts, prefixes: OnceLock::new(), serial, packing }
     }
 
     /// The canonical merges.
@@ -111,7 +115,7 @@ impl Encoder {
         interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        scratch.claim(self.serial);
+        scratch.claim(self.serial, self.packing);
         let sink = Ids::new(out, scratch.waiting.take());
         let mut run = Run::new(self, vocabulary, scratch, text, interrupt, sink);
         run.encode_text(pretokenizer, |_| true)?;
@@ -137,7 +141,7 @@ impl Encoder {
         interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<Vec<usize>> {
-        scratch.claim(self.serial);
+        scratch.claim(self.serial, self.packing);
         let mut ends = Vec::new();
         ends.try_reserve_exact(texts.len()).map_err(|_| Error::memory("the ids"))?;
         let mut joined = std::mem::take(&mut scratch.joined);
@@ -170,7 +174,7 @@ impl Encoder {
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<usize> {
-        scratch.claim(self.serial);
+        scratch.claim(self.serial, self.packing);
         let mut run = Run::new(self, vocabulary, scratch, text, interrupt, Count::new());
         run.encode_text(pretokenizer, |sink| sink.n_ids <= limit)?;
         Ok(run.into_sink().n_ids)
@@ -196,7 +200,7 @@ impl Encoder {
         if pretoken.is_empty() {
             return Ok(());
         }
-        scratch.claim(self.serial);
+        scratch.claim(self.serial, self.packing);
         let sink = Ids::new(out, scratch.waiting.take());
         let mut run = Run::new(self, vocabulary, scratch, pretoken, interrupt, sink);
         run.encode_ends(0, &[pretoken.len()])?;

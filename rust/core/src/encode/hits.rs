@@ -13,8 +13,9 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::key::Key;
 use super::lone::Lone;
-use super::sink::Sink;
-use super::table::{Line, Packed};
+use super::packed::{Packed, Packing};
+use super::sink::{Few, Sink};
+use super::table::Line;
 use crate::ids::widen;
 use crate::pretokenize::Tier;
 
@@ -28,22 +29,22 @@ pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>
     let hits = Hits { keys, places, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
     match tier {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the tier is available.
-        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(hits, sink) },
-        _ => take_portable(hits, sink),
+        // SAFETY: the tier is available, and what has AVX-512 has AVX2.
+        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(hits, cache.packing, sink) },
+        _ => take_portable(hits, cache.packing, sink),
     }
 }
 
 #[inline(never)]
-fn take_portable(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
-    hits.take(way, sink)
+fn take_portable(hits: Hits<'_>, packing: Packing, sink: &mut impl Sink) -> usize {
+    hits.take(packing, way, sink)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn take_avx2(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
-    hits.take(|keys, key| way_avx2(keys, key), sink)
+fn take_avx2(hits: Hits<'_>, packing: Packing, sink: &mut impl Sink) -> usize {
+    hits.take(packing, |keys, key| way_avx2(keys, key), sink)
 }
 
 /// What is looked for, from number `next` on, and where.
@@ -51,16 +52,30 @@ fn take_avx2(hits: Hits<'_>, sink: &mut impl Sink) -> usize {
 struct Hits<'a> {
     keys: &'a [Key<2>],
     places: &'a [u32],
-    lines: &'a [Line<2, 4>],
+    lines: &'a [Line<2, 16>],
     /// One bit for each that is a lone character.
     lone_bits: u64,
     lone: &'a Lone,
     next: usize,
 }
 
-impl<'a> Hits<'a> {
+impl Hits<'_> {
+    /// What [`take`] does. Each packing has a loop of its own.
     #[inline(always)]
-    fn take(self, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+    fn take(self, packing: Packing, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+        match packing {
+            Packing::Narrow => self.take_by(|packed| Packing::Narrow.unpack(packed), way, sink),
+            Packing::Wide => self.take_by(|packed| Packing::Wide.unpack(packed), way, sink),
+        }
+    }
+
+    #[inline(always)]
+    fn take_by(
+        self,
+        unpack: impl Fn(&Packed<16>) -> Few,
+        way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
+        sink: &mut impl Sink,
+    ) -> usize {
         let mut next = self.next;
         let left = |all: usize| next.min(all)..;
         let mut left = self.keys[left(self.keys.len())].iter().zip(&self.places[left(self.places.len())]);
@@ -69,17 +84,21 @@ impl<'a> Hits<'a> {
                 let (key, &place) = left.next()?;
                 let packed = short(self.lines, key, place, &way)?;
                 next += 1;
-                Some(packed)
+                Some(unpack(packed))
             }));
         } else {
             sink.take_hits(std::iter::from_fn(|| {
                 let (key, &place) = left.next()?;
-                let packed = match self.lone_bits >> next & 1 {
-                    0 => short(self.lines, key, place, &way)?,
-                    _ => self.lone.get(u16::try_from(place).ok()?).filter(|packed| packed[3] != 0)?,
+                let few = match self.lone_bits >> next & 1 {
+                    0 => unpack(short(self.lines, key, place, &way)?),
+                    _ => unpack(self.lone.get(u16::try_from(place).ok()?)?),
                 };
+                // A lone character that is not known yet has no ids.
+                if few.1 == 0 {
+                    return None;
+                }
                 next += 1;
-                Some(packed)
+                Some(few)
             }));
         }
         next
@@ -89,11 +108,11 @@ impl<'a> Hits<'a> {
 /// The ids of a short pretoken, if its line has them.
 #[inline(always)]
 fn short<'a>(
-    lines: &'a [Line<2, 4>],
+    lines: &'a [Line<2, 16>],
     key: &Key<2>,
     place: u32,
     way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
-) -> Option<&'a Packed<4>> {
+) -> Option<&'a Packed<16>> {
     let (keys, packed) = lines.get(widen(place) & lines.len().wrapping_sub(1))?.slots();
     packed.get(way(keys, key))
 }

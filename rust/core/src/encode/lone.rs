@@ -2,20 +2,24 @@
 //!
 //! Between safe cuts most segments of Chinese or Japanese are one character. It needs no key, no hash and no comparison.
 
-use super::table::Packed;
-use crate::ids::narrow;
+use super::packed::{Packed, Packing};
 
 /// What is known of each character of three bytes.
 #[derive(Debug, Default)]
 pub(super) struct Lone {
     /// By code point, or none before the first is known: 1 MiB.
-    packed: Vec<Packed<4>>,
+    packed: Vec<Packed<16>>,
+    packing: Packing,
 }
 
 impl Lone {
+    pub(super) fn new(packing: Packing) -> Self {
+        Self { packed: Vec::new(), packing }
+    }
+
     /// The ids of a character, none where they are not known.
     #[inline(always)]
-    pub(super) fn get(&self, character: u16) -> Option<&Packed<4>> {
+    pub(super) fn get(&self, character: u16) -> Option<&Packed<16>> {
         self.packed.get(usize::from(character))
     }
 
@@ -27,15 +31,11 @@ impl Lone {
     /// Remembers the ids of a character, of which there is at least one.
     pub(super) fn insert(&mut self, character: u16, ids: &[u32]) {
         if self.packed.is_empty() {
-            self.packed = vec![[0; 4]; 1 << 16];
+            self.packed = vec![[0; 16]; 1 << 16];
         }
-        let (Some(packed), Some(n_ids)) = (self.packed.get_mut(usize::from(character)), narrow(ids.len())) else {
-            return;
-        };
         // No character of three bytes has more than three.
-        if let Some(places) = packed[..3].get_mut(..ids.len()) {
-            places.copy_from_slice(ids);
-            packed[3] = n_ids << 24;
+        if let (Some(slot), Some(packed)) = (self.packed.get_mut(usize::from(character)), self.packing.pack(ids)) {
+            *slot = packed;
         }
     }
 }

@@ -15,6 +15,7 @@ mod key;
 mod lone;
 mod long;
 pub mod naive;
+mod packed;
 pub(crate) mod parallel;
 mod pool;
 mod prefetch;

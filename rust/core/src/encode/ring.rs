@@ -1,9 +1,8 @@
 //! The ids of pretokens that have more than a slot of the cache holds.
 
 use super::sink::{ROOM, Sink};
-use super::table::Packed;
 use crate::error::Result;
-use crate::ids::{widen, widen_u64};
+use crate::ids::widen_u64;
 
 /// The ids of pretokens that have many, the oldest overwritten first.
 #[derive(Debug, Default)]
@@ -34,11 +33,9 @@ impl Ring {
         at
     }
 
-    /// Gives the ids that are packed as lying here to `sink`, unless they were overwritten since.
+    /// Gives the ids that lie at a place to `sink`, unless they were overwritten since.
     #[inline]
-    pub(super) fn take<const N: usize>(&self, packed: &Packed<N>, sink: &mut impl Sink) -> Result<bool> {
-        let at = u64::from(packed[0]) | u64::from(packed[1]) << 32;
-        let n_ids = widen(packed[2]);
+    pub(super) fn take(&self, at: u64, n_ids: usize, sink: &mut impl Sink) -> Result<bool> {
         if self.end - at > widen_u64(Self::LENGTH) {
             return Ok(false);
         }

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::joined::Joined;
 use super::long;
+use super::packed::Packing;
 use super::sink::Waiting;
 
 /// Work memory for one thread: a cache of pretokens and buffers, at most about 22 MiB between calls.
@@ -31,9 +32,9 @@ impl Scratch {
     const MAX_IDS: usize = 1 << 20;
 
     /// Forgets what is known of another encoder.
-    pub(super) fn claim(&mut self, serial: u64) {
+    pub(super) fn claim(&mut self, serial: u64, packing: Packing) {
         if self.serial != serial {
-            *self = Self { serial, ..Self::default() };
+            *self = Self { serial, cache: Cache::new(packing), ..Self::default() };
         }
     }
 

@@ -1,6 +1,5 @@
 //! Where the ids of an encoding go: into a list of them, or into their number.
 
-use super::table::{ID_BITS, Packed, n_packed};
 use crate::error::{Error, Result};
 
 /// A batch has this many pretokens.
@@ -9,17 +8,22 @@ pub(super) const BATCH: usize = 64;
 /// No pretoken that the cache keeps in a table has as many ids.
 pub(super) const ROOM: usize = 32;
 
+/// The most ids that a slot of a short pretoken has, less one.
+pub(super) const FEW: usize = 8;
+
+/// The ids of a pretoken and how many they are: the first so many of those given.
+pub(super) type Few = ([u32; FEW], usize);
+
 /// The most ids that a batch of packed ones has.
-const MOST: usize = 4 * BATCH;
+const MOST: usize = FEW * BATCH;
 
 /// Where ids wait there are this many places: a power of two, so that no index is out of bounds, and more than twice [`MOST`].
 const PLACES: usize = 4 * MOST;
 
 /// Takes ids in order.
 pub(super) trait Sink {
-    /// Takes up to four ids from each of some slots of the cache: from [`BATCH`] of them in all before
-    /// [`finish`](Self::finish).
-    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>);
+    /// Takes the ids of some slots of the cache: of [`BATCH`] of them in all before [`finish`](Self::finish).
+    fn take_hits(&mut self, hits: impl Iterator<Item = Few>);
 
     /// Where the next ids may be written, to be [`took`](Self::took) then.
     fn room(&mut self) -> &mut [u32; ROOM];
@@ -44,7 +48,7 @@ pub(super) struct Ids<'o> {
     n: usize,
 }
 
-/// Ids that are not yet in their list, some with the number that their slot had in its last place. There is room for a batch of packed ids after as many others, and more is written than
+/// Ids that are not yet in their list. There is room for a batch of packed ids after as many others, and more is written than
 /// there are ids, since their number would be a guess of the processor's.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -72,14 +76,14 @@ impl<'o> Ids<'o> {
 
 impl Sink for Ids<'_> {
     #[inline(always)]
-    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
+    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
         let ids = &mut self.waiting.ids;
         let mut n = self.n;
-        for packed in hits {
+        for (few, n_ids) in hits {
             if let Some(places) = ids[n % PLACES..].first_chunk_mut() {
-                *places = *packed;
+                *places = few;
             }
-            n += n_packed(packed);
+            n += n_ids;
         }
         self.n = n;
     }
@@ -108,9 +112,7 @@ impl Sink for Ids<'_> {
     #[inline]
     fn finish(&mut self) -> Result<()> {
         let n = std::mem::take(&mut self.n);
-        self.out.try_reserve(n).map_err(|_| Error::memory("the ids"))?;
-        self.out.extend(self.waiting.ids.get(..n).unwrap_or_default().iter().map(|id| id & ID_BITS));
-        Ok(())
+        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())
     }
 }
 
@@ -129,11 +131,9 @@ impl Collect {
 }
 
 impl Sink for Collect {
-    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
-        for packed in hits {
-            let [first, second, third, last] = *packed;
-            let ids = [first, second, third, last & ID_BITS];
-            self.ids.extend_from_slice(ids.get(..n_packed(packed)).unwrap_or_default());
+    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
+        for (ids, n) in hits {
+            self.ids.extend_from_slice(ids.get(..n).unwrap_or_default());
         }
     }
 
@@ -179,8 +179,8 @@ impl Count {
 
 impl Sink for Count {
     #[inline(always)]
-    fn take_hits<'p>(&mut self, hits: impl Iterator<Item = &'p Packed<4>>) {
-        self.n_ids += hits.map(n_packed).sum::<usize>();
+    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
+        self.n_ids += hits.map(|(_, n)| n).sum::<usize>();
     }
 
     fn room(&mut self) -> &mut [u32; ROOM] {

@@ -3,24 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::key::{EMPTY, Key, MANY};
+use super::packed::{Packed, Packing, pack_place, unpack_place};
 use super::ring::Ring;
-use super::sink::Sink;
+use super::sink::{ROOM, Sink};
 use crate::counters::count;
 use crate::error::Result;
-use crate::ids::{halves, narrow, widen};
-
-/// The ids of a pretoken as a slot keeps them: up to `N`, which have 24 bits; the high byte of the last says how many. Or,
-/// where its key has [`MANY`], where in the ring they start, in two halves, and how many there are.
-pub(super) type Packed<const N: usize> = [u32; N];
-
-/// What of the last place is an id.
-pub(super) const ID_BITS: u32 = 0x00FF_FFFF;
-
-/// How many ids are packed.
-#[inline(always)]
-pub(super) fn n_packed<const N: usize>(packed: &Packed<N>) -> usize {
-    widen(packed[N - 1] >> 24)
-}
+use crate::ids::{halves, widen};
 
 /// A sum of products with odd numbers that nobody can guess: any two keys agree in the highest n bits of it with a chance of
 /// 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
@@ -32,17 +20,17 @@ fn hash<const W: usize>(seeds: &[u64; W], key: &Key<W>) -> u64 {
 /// Two slots that are looked at together; those of short keys fill a cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Line<const W: usize, const N: usize> {
+pub(super) struct Line<const W: usize, const B: usize> {
     keys: [Key<W>; 2],
-    packed: [Packed<N>; 2],
+    packed: [Packed<B>; 2],
 }
 
-impl<const W: usize, const N: usize> Line<W, N> {
-    const EMPTY: Self = Self { keys: [[EMPTY; W]; 2], packed: [[0; N]; 2] };
+impl<const W: usize, const B: usize> Line<W, B> {
+    const EMPTY: Self = Self { keys: [[EMPTY; W]; 2], packed: [[0; B]; 2] };
 
     /// The slots, keys and what is known of them.
     #[inline(always)]
-    pub(super) fn slots(&self) -> (&[Key<W>; 2], &[Packed<N>; 2]) {
+    pub(super) fn slots(&self) -> (&[Key<W>; 2], &[Packed<B>; 2]) {
         (&self.keys, &self.packed)
     }
 
@@ -62,24 +50,25 @@ fn without_many<const W: usize>(mut known: Key<W>) -> Key<W> {
 
 /// Pretokens by keys of `W` words, each in the line that its hash says or in that line's neighbour.
 #[derive(Debug)]
-pub(super) struct Table<const W: usize, const N: usize> {
+pub(super) struct Table<const W: usize, const B: usize> {
     /// A power of two of them, or none.
-    lines: Vec<Line<W, N>>,
+    lines: Vec<Line<W, B>>,
     /// What is left of a hash after a shift by so many bits chooses a line, however many there are.
     shift: u32,
     /// So that nobody can make a text whose pretokens all have one line.
     seeds: [u64; W],
+    packing: Packing,
     /// How many slots were written since there are this many.
     n_written: usize,
     min_lines: usize,
     max_lines: usize,
 }
 
-impl<const W: usize, const N: usize> Table<W, N> {
-    pub(super) fn new(min_lines: usize, max_lines: usize) -> Self {
+impl<const W: usize, const B: usize> Table<W, B> {
+    pub(super) fn new(packing: Packing, min_lines: usize, max_lines: usize) -> Self {
         let random = RandomState::new();
         let seeds = std::array::from_fn(|word| random.hash_one(word) | 1);
-        Self { lines: Vec::new(), shift: 64 - max_lines.ilog2(), seeds, n_written: 0, min_lines, max_lines }
+        Self { lines: Vec::new(), shift: 64 - max_lines.ilog2(), seeds, packing, n_written: 0, min_lines, max_lines }
     }
 
     /// What chooses the line of a key.
@@ -101,7 +90,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
     /// What asks for the lines of keys.
     #[inline(always)]
-    pub(super) fn asker(&self) -> Asker<W, N> {
+    pub(super) fn asker(&self) -> Asker<W, B> {
         Asker {
             lines: self.lines.as_ptr(),
             index: self.lines.len().wrapping_sub(1),
@@ -112,7 +101,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
     /// All lines, for what [`Asker::ask`] returned: the lower part of it is the number of a line.
     #[inline(always)]
-    pub(super) fn lines(&self) -> &[Line<W, N>] {
+    pub(super) fn lines(&self) -> &[Line<W, B>] {
         &self.lines
     }
 
@@ -123,14 +112,13 @@ impl<const W: usize, const N: usize> Table<W, N> {
         let Some(way) = line.way(key) else { return Ok(false) };
         let packed = &line.packed[way];
         if line.keys[way][W - 1] & MANY != 0 {
-            return ring.take(packed, sink);
+            let (at, n_ids) = unpack_place(packed);
+            return ring.take(at, n_ids, sink);
         }
-        let n = n_packed(packed);
+        let (ids, n) = self.packing.unpack::<B, { ROOM / 2 }>(packed);
         if n == 0 {
             return Ok(false);
         }
-        let mut ids = *packed;
-        ids[N - 1] &= ID_BITS;
         if let Some(places) = sink.room().first_chunk_mut() {
             *places = ids;
         }
@@ -164,17 +152,15 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
     /// Remembers the ids of a pretoken.
     pub(super) fn insert_ids(&mut self, mut key: Key<W>, ids: &[u32], ring: &mut Ring) {
-        let Some(n_ids) = narrow(ids.len()).filter(|_| key != [EMPTY; W]) else { return };
-        let hash = self.hash(&key);
-        let mut packed = [0; N];
-        if ids.len() <= N {
-            packed[..ids.len()].copy_from_slice(ids);
-            packed[N - 1] |= n_ids << 24;
-        } else {
-            let [low, high] = halves(ring.push(ids));
-            (packed[0], packed[1], packed[2]) = (low, high, n_ids);
-            key[W - 1] |= MANY;
+        if key == [EMPTY; W] || ids.is_empty() {
+            return;
         }
+        let packed = self.packing.pack(ids).or_else(|| {
+            key[W - 1] |= MANY;
+            pack_place(ring.push(ids), ids.len())
+        });
+        let Some(packed) = packed else { return };
+        let hash = self.hash(&without_many(key));
         if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
             self.grow();
         }
@@ -182,7 +168,7 @@ impl<const W: usize, const N: usize> Table<W, N> {
     }
 
     /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
-    fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<N>) {
+    fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<B>) {
         let index = self.index(self.place(hash));
         let free = [index, index ^ 1].into_iter().find_map(|index| {
             let line = self.lines.get(index)?;
@@ -215,15 +201,15 @@ impl<const W: usize, const N: usize> Table<W, N> {
 
 /// What asks for the lines of keys: copies of what it takes, which a loop can keep at hand.
 #[derive(Clone, Copy)]
-pub(super) struct Asker<const W: usize, const N: usize> {
-    pub(super) lines: *const Line<W, N>,
+pub(super) struct Asker<const W: usize, const B: usize> {
+    pub(super) lines: *const Line<W, B>,
     /// The bits of a place that choose one of the lines.
     pub(super) index: usize,
     pub(super) shift: u32,
     pub(super) seeds: [u64; W],
 }
 
-impl<const W: usize, const N: usize> Asker<W, N> {
+impl<const W: usize, const B: usize> Asker<W, B> {
     /// Starts to load the line of a key, and returns what chooses it.
     #[inline(always)]
     pub(super) fn ask(&self, key: &Key<W>) -> u32 {
