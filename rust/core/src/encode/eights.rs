@@ -12,7 +12,13 @@
 
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::{__m128i, __m512i, _mm256_storeu_si256, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512, _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_setr_epi64, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8, _mm_cvtsi32_si128};
+use std::arch::x86_64::{
+    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512,
+    _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_mask_mov_epi64,
+    _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64,
+    _mm512_setr_epi64, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
+    _mm512_subs_epu8,
+};
 
 use super::batch::PLACES;
 use super::key::{Key, MAX_SHORT, TOO_LONG};
@@ -84,8 +90,7 @@ fn make_keys_avx512(
         let high = _mm512_and_si512(high, low_bytes(_mm512_subs_epu8(lengths, splat(8))));
         let high = _mm512_or_si512(high, _mm512_slli_epi64::<56>(lengths));
         let high = _mm512_mask_mov_epi64(splat(TOO_LONG), is_short, high);
-        let hash =
-            _mm512_add_epi64(_mm512_mullo_epi64(low, first_seed), _mm512_mullo_epi64(high, second_seed));
+        let hash = _mm512_add_epi64(_mm512_mullo_epi64(low, first_seed), _mm512_mullo_epi64(high, second_seed));
         let place = _mm512_srl_epi64(hash, line_shift);
         let mut numbers = [0_u32; N];
         // SAFETY: they write eight numbers each into an array of as many, and eight keys into one of as many.
@@ -93,8 +98,14 @@ fn make_keys_avx512(
             _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(_mm512_and_si512(place, index)));
             _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(place));
             let keys = keys.as_mut_ptr();
-            _mm512_storeu_si512(keys.cast(), _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), high));
-            _mm512_storeu_si512(keys.add(4).cast(), _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), high));
+            _mm512_storeu_si512(
+                keys.cast(),
+                _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), high),
+            );
+            _mm512_storeu_si512(
+                keys.add(4).cast(),
+                _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), high),
+            );
         }
         for number in numbers {
             prefetch(asker.lines.wrapping_add(widen(number)));

@@ -53,7 +53,9 @@ impl Packing {
                 (ids, last.map_or(0, |last| u16::from_le_bytes(last).into()))
             }
             Self::Wide => {
-                ids.iter_mut().zip(packed.as_chunks().0).for_each(|(id, slot)| *id = u32::from_le_bytes(*slot) & ID_BITS);
+                ids.iter_mut()
+                    .zip(packed.as_chunks().0)
+                    .for_each(|(id, slot)| *id = u32::from_le_bytes(*slot) & ID_BITS);
                 (ids, last.map_or(0, |[_, last]| last.into()))
             }
         }

@@ -62,11 +62,7 @@ pub(super) fn write_ends(mut lasts: u64, start: usize, ends: &mut [usize; N_BYTE
 /// O(n) for n bytes.
 #[inline(always)]
 pub(super) fn split<B>(
-    masks: Masks<
-        impl Fn(&Block) -> Bytes,
-        impl Fn(&Block) -> HighBytes,
-        impl Fn(u64, usize, &mut [usize; N_BYTES]),
-    >,
+    masks: Masks<impl Fn(&Block) -> Bytes, impl Fn(&Block) -> HighBytes, impl Fn(u64, usize, &mut [usize; N_BYTES])>,
     rules: Rules,
     text: &str,
     text_ends: &[usize],
@@ -223,7 +219,7 @@ fn paint(rules: Rules, block: &Block, bytes: &Bytes, high: &HighBytes, known: &m
     let wide = high.wide_letters & rest;
     let narrow_letters = if rules.words == Words::Cased { 0 } else { high.narrow_letters };
     let narrow = (narrow_letters | high.arabic_letters) & rest;
-    rest ^= wide | narrow;
+    rest &= !(wide | narrow | high.wide_signs);
     painted[Class::OtherLetter.index()] = wide | wide << 1 | wide << 2 | narrow | narrow << 1;
     while rest != 0 {
         let at = widen(rest.trailing_zeros());

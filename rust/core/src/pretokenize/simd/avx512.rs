@@ -8,9 +8,9 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi64, _mm512_loadu_si512,
-    _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_set1_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
-    _mm_loadl_epi64,
+    __m512i, _mm_loadl_epi64, _mm512_add_epi64, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi64,
+    _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_set1_epi64, _mm512_storeu_si512,
+    _mm512_sub_epi8,
 };
 use std::ops::ControlFlow;
 
@@ -130,9 +130,15 @@ fn within(bytes: __m512i, first: u8, last: u8) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pretokenize::simd::tests::check;
+
+    /// What is not ASCII, where the tier is available.
+    pub(in crate::pretokenize::simd) fn high(block: &Block) -> HighBytes {
+        // SAFETY: as in `split`.
+        unsafe { classify_high(block) }
+    }
 
     #[test]
     fn masks_are_those_of_the_portable_tier() {

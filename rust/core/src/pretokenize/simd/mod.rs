@@ -40,8 +40,10 @@ pub(super) struct HighBytes {
     pub(super) continuations: u64,
     /// The first bytes of characters of two bytes that are surely letters, see [`letter_length`](super::scan::letter_length).
     pub(super) narrow_letters: u64,
-    /// The same of characters of three bytes.
+    /// The same of characters of three bytes, and of kana and other ideographs, which their next bytes tell.
     pub(super) wide_letters: u64,
+    /// The first bytes of the commonest characters of three bytes that are neither letters nor numbers nor whitespace.
+    pub(super) wide_signs: u64,
     /// The first bytes of most Arabic letters, which their second bytes tell.
     pub(super) arabic_letters: u64,
 }
@@ -74,14 +76,35 @@ impl HighBytes {
         let arabic_letters = if is_in(0xD8, 0xDA) == 0 {
             0
         } else {
-            Self::arabic_letters([0xD8, 0xD9, 0xDA].map(is), [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
+            Self::arabic_letters([0xD8, 0xD9, 0xDA].map(&is), [is_in(0xA0, 0xBF), is_in(0x80, 0x8A)])
         };
+        let [letters, wide_signs] = if is_in(0xE2, 0xE4) | is(0xEF) == 0 { [0; 2] } else { Self::by_next(&is_in, &is) };
         Self {
             continuations: is_in(0x80, 0xBF),
             narrow_letters: is_in(0xC4, 0xCA) | is_in(0xD0, 0xD1),
-            wide_letters: is_in(0xE5, 0xE9) | is_in(0xEB, 0xEC),
+            wide_letters: letters | is_in(0xE5, 0xE9) | is_in(0xEB, 0xEC),
+            wide_signs,
             arabic_letters,
         }
+    }
+
+    /// The first bytes of letters and of signs of three bytes that [`wide_kind`] tells by their next two, where those are in
+    /// the block.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline(always)]
+    fn by_next(is_in: impl Fn(u8, u8) -> u64, is: impl Fn(u8) -> u64) -> [u64; 2] {
+        let next = |first: u8, last: u8| is_in(first, last) >> 1;
+        let last = |first: u8, last: u8| is_in(first, last) >> 2;
+        let [e2, e3, e4, ef] = [0xE2, 0xE3, 0xE4, 0xEF].map(is);
+        let next_80 = next(0x80, 0x80);
+        let kana = next(0x81, 0x81) & last(0x81, 0xBF)
+            | next(0x82, 0x82) & (last(0x80, 0x96) | last(0x9D, 0x9F) | last(0xA1, 0xBF))
+            | next(0x83, 0x83) & (last(0x80, 0xBA) | last(0xBC, 0xBF));
+        let letters = e3 & kana | e4 & (next(0x80, 0xB6) | next(0xB8, 0xBF)) & !0 >> 2;
+        let signs = e2 & next_80 & last(0x90, 0xA7)
+            | e3 & next_80 & (last(0x81, 0x83) | last(0x88, 0xA0))
+            | ef & next(0xBC, 0xBC) & (last(0x81, 0x8F) | last(0x9A, 0xA0));
+        [letters, signs]
     }
 
     /// The first bytes of U+0620 to U+063F, U+0640 to U+064A and U+0680 to U+06BF, all of which are letters without case: by the
@@ -89,6 +112,23 @@ impl HighBytes {
     #[inline(always)]
     fn arabic_letters([d8, d9, da]: [u64; 3], [from_a0, up_to_8a]: [u64; 2]) -> u64 {
         d8 & from_a0 >> 1 | d9 & up_to_8a >> 1 | da
+    }
+}
+
+/// Whether a character of three bytes is a letter without case, or surely none; neither is said of most.
+#[inline]
+fn wide_kind(bytes: [u8; 3]) -> Option<bool> {
+    match bytes {
+        // Hiragana and katakana; ideographs up to U+4FFF.
+        [0xE3, 0x81, 0x81..=0xBF]
+        | [0xE3, 0x82, 0x80..=0x96 | 0x9D..=0x9F | 0xA1..=0xBF]
+        | [0xE3, 0x83, 0x80..=0xBA | 0xBC..=0xBF]
+        | [0xE4, 0x80..=0xB6 | 0xB8..=0xBF, _] => Some(true),
+        // Dashes, quotation marks and dots; ideographic and fullwidth punctuation.
+        [0xE2, 0x80, 0x90..=0xA7]
+        | [0xE3, 0x80, 0x81..=0x83 | 0x88..=0xA0]
+        | [0xEF, 0xBC, 0x81..=0x8F | 0x9A..=0xA0] => Some(false),
+        _ => None,
     }
 }
 
@@ -208,6 +248,39 @@ mod tests {
                 *byte = if case < 256 { (case + index) as u8 } else { (state >> 56) as u8 };
             }
             assert_eq!(masks(&block), (portable::classify(&block), portable::classify_high(&block)), "{block:?}");
+        }
+    }
+
+    #[test]
+    fn wide_letters_and_signs_are_what_they_are_said_to_be() {
+        let mut n = [0; 2];
+        for c in '\u{800}'..='\u{FFFF}' {
+            for place in [0, 5, 61, 62] {
+                let mut block: Block = [b' '; blocks::N_LOADED];
+                c.encode_utf8(&mut block[place..]);
+                let high = portable::classify_high(&block);
+                let [is_letter, is_sign] = [high.wide_letters, high.wide_signs].map(|mask| mask >> place & 1 == 1);
+                assert!(!is_letter || class_of(c.into()) == Class::OtherLetter, "{c:?}");
+                assert!(!is_sign || class_of(c.into()) == Class::Other, "{c:?}");
+                n = [n[0] + usize::from(is_letter && place == 5), n[1] + usize::from(is_sign && place == 5)];
+                for tier in Tier::available() {
+                    assert_eq!(of_tier(tier, &block), high, "{tier:?} {c:?} {place}");
+                }
+            }
+        }
+        // Seven first bytes lead 4,096 letters each; of U+4000 to U+4FFF 64 are none, of what is told of kana nine.
+        assert_eq!(n, [7 * 4096 + 4096 - 64 + 3 * 64 - 9, 24 + 3 + 25 + 15 + 7]);
+    }
+
+    fn of_tier(tier: Tier, block: &Block) -> HighBytes {
+        match tier {
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => x86::tests::high(block),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => avx512::tests::high(block),
+            #[cfg(target_arch = "aarch64")]
+            Tier::Neon => neon::tests::high(block),
+            _ => portable::classify_high(block),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Bytes, HighBytes, masked};
+use super::{Bytes, HighBytes, masked, wide_kind};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
 use crate::pretokenize::scan::letter_length;
@@ -82,9 +82,20 @@ pub(super) fn classify(block: &Block) -> Bytes {
 /// The masks of a block that is not all ASCII.
 #[inline]
 pub(super) fn classify_high(block: &Block) -> HighBytes {
-    let [continuations, narrow_letters, wide_letters, d8, d9, da, from_a0, up_to_8a] = answers(&HIGH_ANSWERS, block);
+    let [continuations, narrow_letters, mut wide_letters, d8, d9, da, from_a0, up_to_8a] =
+        answers(&HIGH_ANSWERS, block);
     let arabic_letters = HighBytes::arabic_letters([d8, d9, da], [from_a0, up_to_8a]);
-    HighBytes { continuations, narrow_letters, wide_letters, arabic_letters }
+    let (bytes, mut wide_signs) = (masked(block), 0);
+    if bytes.iter().any(|byte| matches!(byte, 0xE2..=0xE4 | 0xEF)) {
+        for (index, window) in bytes.windows(3).enumerate() {
+            match window.first_chunk().copied().and_then(wide_kind) {
+                Some(true) => wide_letters |= 1 << index,
+                Some(false) => wide_signs |= 1 << index,
+                None => {}
+            }
+        }
+    }
+    HighBytes { continuations, narrow_letters, wide_letters, wide_signs, arabic_letters }
 }
 
 /// A mask for each bit of the answers in `table`.
@@ -135,6 +146,8 @@ mod tests {
                 let is_letter = matches!(pair, [0xD8, 0xA0..=0xBF] | [0xD9, 0x80..=0x8A] | [0xDA, _]);
                 assert_eq!(high_masks.arabic_letters >> index & 1 == 1, is_letter, "{pair:?}");
             }
+            let next_tells = (0..64).filter(|&index| block[index] == 0xE3 || block[index] == 0xE4);
+            let next_tells = next_tells.fold(0, |mask, index| mask | 1 << index);
             for (index, &byte) in block[..64].iter().enumerate() {
                 let expected = [
                     (masks.letters, byte.is_ascii_alphabetic()),
@@ -148,7 +161,7 @@ mod tests {
                     (masks.high, !byte.is_ascii()),
                     (high_masks.continuations, byte >> 6 == 0b10),
                     (high_masks.narrow_letters, letter_length(&byte) == Some(2)),
-                    (high_masks.wide_letters, letter_length(&byte) == Some(3)),
+                    (high_masks.wide_letters & !next_tells, letter_length(&byte) == Some(3)),
                 ];
                 assert!(expected.iter().all(|&(mask, answer)| (mask >> index & 1 == 1) == answer), "{byte:#04x}");
             }
