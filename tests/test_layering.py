@@ -184,7 +184,9 @@ def test_the_command_starts_without_numpy():
 # Each file that has unsafe code, and how many blocks: what it gains is in benches/LOG.md, why it is sound in the file.
 UNSAFE = {
     "core/src/pretokenize/simd/x86.rs": 2,
+    "core/src/pretokenize/simd/avx512.rs": 5,
     "core/src/pretokenize/simd/neon.rs": 2,
+    "core/src/encode/eights.rs": 4,
     "core/src/encode/hits.rs": 2,
     "core/src/encode/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,

@@ -1,14 +1,13 @@
-//! Keys and look-ups of eight pretokens at once, with AVX-512.
+//! Keys of eight pretokens at once, with AVX-512.
 //!
 //! # Safety
 //!
-//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, which is handed out only where
-//! the processor has it. Memory is read through gathers:
+//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, which [`Tier::current`], where
+//! tiers come from, gives only where the processor has it. Of a text 16 bytes are read from where each of eight pretokens
+//! starts, after all eight have been seen to lie that far before its end; what else is read and written are arrays of just
+//! that size.
 //!
-//! - of a text, 16 bytes from where each of eight pretokens starts, after all eight have been seen to lie that far before its
-//!   end;
-//! - of the cache, whole lines, whose numbers are made from the logarithm of how many there are and so are below that, and
-//!   whose fields lie where `repr(C)` puts them.
+//! [`Tier::current`]: crate::pretokenize::Tier::current
 
 #![allow(unsafe_code)]
 
@@ -30,7 +29,7 @@ use crate::ids::{widen, widen_u64};
 /// So many pretokens are taken at once.
 const N: usize = 8;
 
-const _: () = assert!(PLACES % N == 0);
+const _: () = assert!(PLACES.is_multiple_of(N));
 
 /// Makes keys of consecutive pretokens from `start` on and starts to load their lines, eight at a time, as long as 16 bytes
 /// follow the start of each. Returns of how many; the processor must have AVX-512.
@@ -135,4 +134,48 @@ fn shift(n: u32) -> __m128i {
 fn low_bytes(numbers: __m512i) -> __m512i {
     // What is shifted out altogether leaves 0, and 0 less 1 is all ones.
     _mm512_sub_epi64(_mm512_sllv_epi64(splat(1), _mm512_slli_epi64::<3>(numbers)), splat(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::Pretoken;
+    use super::super::packed::Packing;
+    use super::super::table::Table;
+    use super::*;
+    use crate::pretokenize::Tier;
+
+    /// What only one of them made would never be found by the other.
+    #[test]
+    fn keys_and_places_are_those_of_one_at_a_time() {
+        if Tier::available().all(|tier| tier != Tier::Avx512) {
+            return;
+        }
+        let mut table = Table::new(Packing::Wide, 1 << 3, 1 << 9);
+        table.insert_ids([1, 1], &[1], &mut Default::default());
+        let text: Vec<u8> =
+            (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
+        for n in 0..=BATCH {
+            for start in [0, 3] {
+                let mut end = start;
+                let ends: Vec<usize> = (0..n)
+                    .map(|index| {
+                        end += if index % 7 == 6 { 40 * index + 250 } else { 1 + index * 5 % 17 };
+                        end
+                    })
+                    .collect();
+                for text in [&text[..], &text[..end], &text[..end.min(40)]] {
+                    let (mut keys, mut places) = ([[0; 2]; PLACES], [0; PLACES]);
+                    let n_made = make_keys(&table.asker(), text, start, &ends, &mut keys, &mut places);
+                    let mut starts = [start].into_iter().chain(ends.iter().copied()).skip(n_made);
+                    assert!(n_made >= n || starts.any(|start| start + 16 > text.len()));
+                    let mut start = start;
+                    for (index, &end) in ends.iter().enumerate().take(n_made) {
+                        let key = Pretoken { text, start, end, is_segment: false }.key();
+                        assert_eq!((keys[index], places[index]), (key, table.asker().ask(&key)));
+                        start = end;
+                    }
+                }
+            }
+        }
+    }
 }

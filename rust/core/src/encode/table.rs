@@ -19,7 +19,7 @@ fn hash<const W: usize>(seeds: &[u64; W], key: &Key<W>) -> u64 {
 
 /// Two slots that are looked at together; those of short keys fill a cache line.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
+#[repr(align(64))]
 pub(super) struct Line<const W: usize, const B: usize> {
     keys: [Key<W>; 2],
     packed: [Packed<B>; 2],

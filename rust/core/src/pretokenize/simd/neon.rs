@@ -102,15 +102,9 @@ fn mask(vectors: Vectors) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::pretokenize::simd::tests::check;
-
-    /// What is not ASCII, where the tier is available.
-    pub(in crate::pretokenize::simd) fn high(block: &Block) -> HighBytes {
-        // SAFETY: as in `split`.
-        unsafe { classify_high(block) }
-    }
 
     #[test]
     fn masks_are_those_of_the_portable_tier() {
