@@ -22,7 +22,7 @@ ARM := aarch64-unknown-linux-gnu
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test-models: $(MODELS)/.set-up ## Ids of tokenizers inside published packages (1
 
 test-asking: build ## Offsets, segments, streams and texts that must fit against plain definitions, 20,000 cases each
 	BYTEPAIR_EXAMPLES=20000 $(PY) -m pytest tests/test_asking.py tests/test_streams.py tests/test_arrow.py
+
+test-kills: build ## A training killed 200 times at random places, and each time gone on with
+	BYTEPAIR_KILLS=200 $(PY) -m pytest -s tests/test_resume.py -k killed
 
 test-arm: ## The NEON tier of the scanner against the others, emulated: needs Debian's gcc-aarch64-linux-gnu and qemu-user
 	rustup target add $(ARM)

@@ -53,7 +53,7 @@ PYTHON_MAY_IMPORT = {
     "errors": set(),
     "reference": set(),
     "_types": set(),
-    "_report": {"_report_page", "_types"},
+    "_report": {"_corpus", "_report_page", "_types"},
     # Imported where a report is saved.
     "_report_page": {"_files", "_report", "_svg"},
     "_svg": set(),
@@ -67,7 +67,9 @@ PYTHON_MAY_IMPORT = {
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
     "counts": {"_arguments", "_core", "_corpus", "_files", "_types", "errors"},
-    "_training": {"_arrays", "_core", "_report", "_types", "counts", "errors"},
+    # Imported where a training has one.
+    "_checkpoint": {"_corpus", "_files", "_types", "counts", "errors"},
+    "_training": {"_arrays", "_checkpoint", "_core", "_report", "_types", "counts", "errors"},
     "tokenizer": {"_arguments", "_core", "_files", "_load", "_training", "_types", "counts", "errors"},
     "_figure": set(),
     "unicode": {"_corpus", "_figure", "_types", "errors", "tokenizer", "unicode"},

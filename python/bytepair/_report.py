@@ -223,9 +223,9 @@ def measure(count: Callable[[str | bytes], int], sources: Mapping[str, Corpus]) 
 
 
 def _documents(corpus: Corpus) -> Iterator[str | bytes]:
-    single = os.PathLike, str, bytes, bytearray, memoryview
-    items: Iterable[object] = [corpus] if isinstance(corpus, single) else corpus
-    for item in items:
+    from bytepair import _corpus
+
+    for item in _corpus.items_of(corpus):
         if isinstance(item, os.PathLike):
             yield Path(item).read_bytes()
         elif isinstance(item, str | bytes):

@@ -1,10 +1,11 @@
-"""More merges, or fewer: tokenizers made from others by training."""
+"""Training with its checkpoints; and more merges, or fewer: tokenizers made from others."""
 
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from bytepair import _core
 from bytepair._arrays import ArrayTokenizer
@@ -54,6 +55,7 @@ class TrainedTokenizer(ArrayTokenizer):
         max_token_length: int | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Learn more tokens from a corpus, after those that are there.
 
@@ -69,7 +71,7 @@ class TrainedTokenizer(ArrayTokenizer):
             Tokens in all: those that are there, and the new ones.
         tie : {"hf", "id", "bytes"}, default "hf"
             As for `train`; a token that is there counts as one learned before, in the order of the merges.
-        min_frequency, max_token_length, num_threads, progress
+        min_frequency, max_token_length, num_threads, progress, checkpoint
             As for `train`. They say nothing of the tokens that are there, but these count among the merges in progress.
 
         Returns
@@ -109,16 +111,8 @@ class TrainedTokenizer(ArrayTokenizer):
         if n_more < 0:
             raise TrainingError(f"vocab_size={wanted} is less than the {self.vocab_size} tokens that are there already")
         counts = counts_for(corpus, self.pattern, cuts)
-        trainer = _core.Trainer(
-            counts._counts,
-            max_merges=n_merges + n_more,
-            tie=tie,
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            progress=progress,
-        )
-        count_corpus(counts, corpus, num_threads, progress)
-        return self._from_training(*trainer.train(base=self))
+        options = Options(n_merges + n_more, tie, min_frequency, max_token_length, num_threads, progress)
+        return self._from_training(*learn(corpus, counts, options, checkpoint, self))
 
     def with_vocab_size(self, vocab_size: int) -> Self:
         """Return this tokenizer without the merges that were learned last: the one that training with this size gives.
@@ -192,6 +186,68 @@ class TrainedTokenizer(ArrayTokenizer):
         uk 2 12 6.00
         """
         return measure(lambda text: self.count(text, allowed_special="all"), sources)
+
+
+class Options(NamedTuple):
+    """How to learn: the merges in all, and what else `train` and `extend` are given."""
+
+    max_merges: int
+    tie: Tie
+    min_frequency: int
+    max_token_length: int | None
+    num_threads: int | None
+    progress: Progress | None
+
+
+def learn(
+    corpus: Corpus | Counts,
+    counts: Counts,
+    options: Options,
+    checkpoint: str | os.PathLike[str] | None = None,
+    base: _core.Tokenizer | None = None,
+) -> tuple[_core.Engine, dict[str, Any]]:
+    """Count a corpus into `counts`, which `counts_for` gave, and learn merges after those of `base`.
+
+    With a checkpoint, only what is not done yet: that of an interrupted training has the counts, and the first merges.
+    """
+
+    def trainer(counts: Counts) -> _core.Trainer:
+        return _core.Trainer(
+            counts._counts,
+            max_merges=options.max_merges,
+            tie=options.tie,
+            min_frequency=options.min_frequency,
+            max_token_length=options.max_token_length,
+            progress=options.progress,
+        )
+
+    # All arguments are checked before the corpus is read.
+    training = trainer(counts)
+    if checkpoint is None:
+        count_corpus(counts, corpus, options.num_threads, options.progress)
+        return training.train(base=base)
+    from bytepair import _checkpoint
+
+    kept = _checkpoint.Checkpoint(
+        checkpoint,
+        {
+            "pattern": counts.pattern,
+            "special_tokens": counts.special_tokens,
+            "unicode": _core.UNICODE_VERSION,
+            "base": None if base is None else base.fingerprint,
+            "tie": options.tie,
+            "min_frequency": options.min_frequency,
+            "max_token_length": options.max_token_length,
+        },
+    )
+    if kept.is_counted:
+        training = trainer(kept.counts(corpus))
+    else:
+        known = _checkpoint.Known(corpus)
+        if counts is not corpus:
+            count_corpus(counts, known.corpus(), options.num_threads, options.progress)
+        kept.keep_counts(counts, known)
+    return training.train(base=base, start=kept.merges(), save=(kept.keep_merges, _checkpoint.SECONDS))
 
 
 def index(value: object, name: str) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _files, _load
-from bytepair._training import TrainedTokenizer, index
-from bytepair.counts import count_corpus, counts_for
+from bytepair._training import Options, TrainedTokenizer, index, learn
+from bytepair.counts import counts_for
 from bytepair.errors import FormatError, SpecialTokenError, TrainingError
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Tokenizer(TrainedTokenizer):
         max_token_length: int | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Tokenizer:
         """Learn a vocabulary from a corpus.
 
@@ -138,6 +139,13 @@ class Tokenizer(TrainedTokenizer):
             Called about ten times a second with the stage ("counting" or "merging"), what is done and the total, in
             bytes or merges, and at the end of each; the total is None where it is not known. What it raises ends the
             training.
+        checkpoint : path, optional
+            A folder of its own for this training, to go on from after Ctrl-C, an error or a kill: call `train` again
+            with the same corpus and arguments, and the result is that of a training that was not interrupted. The
+            counts are kept there once counting is done, and the merges every five seconds; an interrupted count
+            begins anew. Another corpus is refused, and so are other arguments that decide the result, but for
+            `vocab_size`: the folder stays when training is done, and a larger vocabulary then costs the additional
+            merges alone. Remove it when you need it no more. One training at a time can use it.
 
         Returns
         -------
@@ -148,9 +156,13 @@ class Tokenizer(TrainedTokenizer):
         ------
         TrainingError
             The corpus is empty, or `vocab_size` leaves no room for the bytes and special tokens, or the counts were
-            made with another pattern or other special tokens.
+            made with another pattern or other special tokens. Or the checkpoint is of another training; the message
+            says what differs. Files are told apart by name, size and time of change, documents by their content, for
+            which they are read again; what a pipe gives is not.
+        FormatError
+            The checkpoint is damaged.
         OSError
-            A file cannot be read.
+            A file cannot be read, or the checkpoint cannot be written, and is as it was before.
         TypeError
             `corpus` or a document in it is of another type.
 
@@ -178,17 +190,8 @@ class Tokenizer(TrainedTokenizer):
             raise TrainingError(f"vocab_size={vocab_size} is too large: a vocabulary has at most 2**24 tokens")
         if max_token_length == 0:
             raise TrainingError("max_token_length is 0, but a token has a byte at least")
-        # All arguments are checked before the corpus is read.
-        trainer = _core.Trainer(
-            counts._counts,
-            max_merges=n_merges,
-            tie=tie,
-            min_frequency=min_frequency,
-            max_token_length=max_token_length,
-            progress=progress,
-        )
-        count_corpus(counts, corpus, num_threads, progress)
-        return cls._from_training(*trainer.train())
+        options = Options(n_merges, tie, min_frequency, max_token_length, num_threads, progress)
+        return cls._from_training(*learn(corpus, counts, options, checkpoint))
 
     @classmethod
     def from_pretrained(

@@ -139,14 +139,16 @@ def progress_bar() -> Iterator[Progress | None]:
     columns = (bars.TextColumn("{task.description:9}"), bars.BarColumn(), bars.TaskProgressColumn())
     rates = (bars.TextColumn("{task.fields[rate]}"), bars.TimeRemainingColumn())
     with bars.Progress(*columns, *rates, console=Console(stderr=True), transient=True) as progress:
-        tasks: dict[str, bars.TaskID] = {}
+        # Where each stage began: a training that goes on has merges already.
+        tasks: dict[str, tuple[bars.TaskID, int]] = {}
 
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total, rate="")
-            seconds = progress.tasks[tasks[stage]].elapsed or 0.1
-            rate = f"{done / seconds / 1e6:.1f} MB/s" if stage == "counting" else f"{done / seconds:,.0f} merges/s"
-            progress.update(tasks[stage], completed=done, total=total, rate=rate)
+                tasks[stage] = progress.add_task(stage, total=total, completed=done, rate=""), done
+            task, start = tasks[stage]
+            speed = (done - start) / (progress.tasks[task].elapsed or 0.1)
+            rate = f"{speed / 1e6:.1f} MB/s" if stage == "counting" else f"{speed:,.0f} merges/s"
+            progress.update(task, completed=done, total=total, rate=rate)
 
         yield report
 

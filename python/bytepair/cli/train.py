@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
     parser.add_argument(
+        "--checkpoint",
+        metavar="PATH",
+        help="a folder to keep the work in: after Ctrl-C, an error or a kill, the same command goes on from there",
+    )
+    parser.add_argument(
         "--report",
         type=Path,
         metavar="PATH",
@@ -58,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         _check_report(options.report)
     corpus = [_path(name) for name in _common.expand(options.files)]
     started = time.perf_counter()
-    with _common.progress_bar() as progress:
+    with _going_on(options.checkpoint), _common.progress_bar() as progress:
         tokenizer = Tokenizer.train(
             corpus,
             options.vocab_size,
@@ -69,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
             max_token_length=options.max_token_length,
             num_threads=options.threads,
             progress=progress,
+            checkpoint=options.checkpoint,
         )
     seconds = time.perf_counter() - started
     tokenizer.save(output, format_)
@@ -110,6 +119,17 @@ def _checked_format(output: Path, pattern: str, special_tokens: list[str]) -> Fo
     vocab = {byte: bytes([byte]) for byte in range(256)}
     Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens)._files_for(output, format_)
     return format_
+
+
+@contextlib.contextmanager
+def _going_on(checkpoint: str | None) -> Iterator[None]:
+    """Tell who ends the work by Ctrl-C that it can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            print(f"bytepair: the same command goes on from {checkpoint}", file=sys.stderr)
+        raise
 
 
 def _check_report(path: Path) -> None:

@@ -1,0 +1,232 @@
+"""A training that may be interrupted, kept in a folder: the counts of its corpus, once, and its merges, repeatedly.
+
+The files are `counts`, as `Counts.save` writes it; `training.json`, the arguments and what the corpus is known by,
+written when the counts are complete; and `merges`. Each is replaced as a whole, so a kill at any moment leaves what was
+there or what was to come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bytepair import _corpus, _files
+from bytepair.counts import Counts
+from bytepair.errors import FormatError, TrainingError
+
+if TYPE_CHECKING:
+    from bytepair._types import Corpus
+
+# The merges are written this often, when an exception ends the work, and at the end.
+SECONDS = 5.0
+
+_COUNTS, _TRAINING, _MERGES = _NAMES = ("counts", "training.json", "merges")
+_FORMAT = "bytepair checkpoint 1"
+_HEAD = b"bytepair merges 1\n"
+
+
+class Checkpoint:
+    """The folder of one training.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is not there; then the folder that it lies in must be.
+    arguments : mapping
+        All that decides the merges beside the corpus and their number, as JSON has it.
+
+    Raises
+    ------
+    TrainingError
+        The folder holds something else, or a training with other arguments; the message names the first that differs.
+    FormatError
+        A file in it is damaged.
+    OSError
+        It cannot be read or made.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], arguments: Mapping[str, Any]) -> None:
+        self._folder = Path(folder)
+        self._arguments: dict[str, Any] = json.loads(json.dumps(arguments))
+        self._folder.mkdir(exist_ok=True)
+        for path in self._folder.iterdir():
+            if path.name.startswith(tuple(f".{name}." for name in _NAMES)) and path.suffix == ".part":
+                # What a kill left half written.
+                path.unlink()
+            elif path.name not in _NAMES:
+                raise TrainingError(f"{folder} holds {path.name}, so it is no checkpoint; name a new or empty folder")
+        self._saved = self._read()
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self._folder / _TRAINING
+        try:
+            data = _files.read(path)
+        except FileNotFoundError:
+            return None
+        try:
+            saved = json.loads(data)
+            if saved["format"] != _FORMAT or not isinstance(saved["corpus"], dict):
+                raise ValueError
+            arguments = dict(saved["arguments"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise FormatError(f"not what a {_FORMAT} is; remove the folder to train anew").within(path) from None
+        for name in sorted(self._arguments.keys() | arguments.keys()):
+            then, now = (side.get(name, "nothing") for side in (arguments, self._arguments))
+            if then != now:
+                message = f"{self._folder} keeps a training with {name}={then!r:.200}, and this one has {now!r:.200}"
+                raise TrainingError(f"{message}; pass what it had, or name another folder")
+        return dict(saved)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the counts are here."""
+        return self._saved is not None
+
+    def counts(self, corpus: Corpus | Counts) -> Counts:
+        """Return the counts that are here.
+
+        Raises
+        ------
+        TrainingError
+            The corpus is not the one that was counted; the message names the first difference that is found.
+        """
+        counts = Counts.load(self._folder / _COUNTS)
+        known = Known(corpus)
+        for _ in known.documents() or ():
+            # They are read to the end, since only then is it known what they were.
+            pass
+        difference = "the counts are others"
+        if isinstance(corpus, Counts):
+            if counts == corpus:
+                return counts
+        elif self._saved is not None:
+            found = known.difference(self._saved["corpus"])
+            if found is None:
+                return counts
+            difference = found
+        raise TrainingError(f"{self._folder} keeps a training with another corpus: {difference}; name another folder")
+
+    def keep_counts(self, counts: Counts, known: Known) -> None:
+        """Keep the counts of a corpus."""
+        path = self._folder / _COUNTS
+        with _within(path):
+            counts.save(path)
+        saved = {"format": _FORMAT, "arguments": self._arguments, "corpus": known.as_json()}
+        self._write(_TRAINING, json.dumps(saved).encode() + b"\n")
+
+    def merges(self) -> bytes | None:
+        """Return the merges that are here, for `Trainer.train`.
+
+        Raises
+        ------
+        FormatError
+            The file is damaged.
+        """
+        path = self._folder / _MERGES
+        try:
+            data = _files.read(path)
+        except FileNotFoundError:
+            return None
+        head, body = data[: len(_HEAD) + 32], data[len(_HEAD) + 32 :]
+        if head != _HEAD + hashlib.sha256(body).digest() or len(body) % 8:
+            raise FormatError("damaged; remove this file, and merging starts anew from the counts").within(path)
+        return body
+
+    def keep_merges(self, merges: bytes) -> None:
+        """Keep merges instead of those that are here."""
+        self._write(_MERGES, _HEAD + hashlib.sha256(merges).digest() + merges)
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        with _within(path):
+            _files.write({path: data})
+
+
+@contextlib.contextmanager
+def _within(path: Path) -> Iterator[None]:
+    """Say of a failure to write which file of the checkpoint it concerns, and that the old one is still there."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror or error}; the checkpoint is as it was before"
+        raise OSError(error.errno, reason, os.fspath(path)) from error
+
+
+class Known:
+    """What a corpus is known by: files by name, size and time of change; documents by a digest of all of them."""
+
+    def __init__(self, corpus: Corpus | Counts) -> None:
+        self._files: list[list[Any]] | None = None
+        self._digest = hashlib.blake2b(digest_size=32)
+        self._n_documents = 0
+        self._corpus: Any = corpus
+        if isinstance(corpus, Counts):
+            return
+        items = _corpus.items_of(corpus)
+        first = next(items, None)
+        if isinstance(first, os.PathLike):
+            self._corpus = [first, *items]
+            # Where there is something else between paths, counting refuses it.
+            self._files = sorted(_file(path) for path in self._corpus if isinstance(path, os.PathLike))
+        else:
+            self._corpus = items if first is None else itertools.chain([first], items)
+
+    def corpus(self) -> Corpus:
+        """Return the corpus, to be counted: what is taken from it is noted."""
+        documents = self.documents()
+        corpus: Corpus = self._corpus if documents is None else documents
+        return corpus
+
+    def documents(self) -> Iterator[Any] | None:
+        """Return the documents, each noted when it is taken; None of files and counts, which are known already."""
+        if isinstance(self._corpus, Counts) or self._files is not None:
+            return None
+        return self._noted(self._corpus)
+
+    def _noted(self, documents: Iterable[Any]) -> Iterator[Any]:
+        for document in documents:
+            data = document.encode(errors="surrogatepass") if isinstance(document, str) else bytes(document)
+            self._digest.update(len(data).to_bytes(8, "little") + data)
+            self._n_documents += 1
+            yield document
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, as JSON has it."""
+        if isinstance(self._corpus, Counts):
+            return {"kind": "counts"}
+        if self._files is not None:
+            return {"kind": "files", "files": self._files}
+        return {"kind": "documents", "n_documents": self._n_documents, "digest": self._digest.hexdigest()}
+
+    def difference(self, saved: Mapping[str, Any]) -> str | None:
+        """Return what sets this corpus apart from another that was saved; None where it is the same."""
+        now = json.loads(json.dumps(self.as_json()))
+        if now == saved:
+            return None
+        if now["kind"] != saved.get("kind"):
+            return f"it was of {saved.get('kind')}, and this one is of {now['kind']}"
+        if now["kind"] == "documents":
+            return f"its {saved.get('n_documents')} documents were not these {now['n_documents']}"
+        then_by_path, now_by_path = ({path: rest for path, *rest in side["files"]} for side in (saved, now))
+        for path in sorted(then_by_path.keys() | now_by_path.keys()):
+            if path not in now_by_path:
+                return f"{path} was in it"
+            if path not in then_by_path:
+                return f"{path} was not in it"
+            if then_by_path[path] != now_by_path[path]:
+                return f"{path} has changed since"
+        return "a file was in it another number of times"
+
+
+def _file(path: os.PathLike[str]) -> list[Any]:
+    """Return what a file is known by; what a pipe will give is not known."""
+    status = os.stat(path)  # noqa: PTH116
+    size, time = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (None, None)
+    return [os.path.abspath(os.fsdecode(path)), size, time]  # noqa: PTH100
