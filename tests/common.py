@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import random
 import sysconfig
@@ -15,6 +16,13 @@ import bytepair
 EXAMPLES = int(os.environ.get("BYTEPAIR_EXAMPLES", "1000"))
 SEED = int(os.environ.get("BYTEPAIR_SEED", "20261123"))
 BUILTIN = ["gpt2", "p50k_base", "cl100k_base", "o200k_base"]
+
+
+def inside(package: str, pattern: str) -> list[Path]:
+    """Files of a package, which need not be importable: it may want more than its files."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    return sorted(path for folder in spec.submodule_search_locations for path in Path(folder).glob(pattern))
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bytepair import _core
-from bytepair._gguf_reader import BoundedReader, damage, value
+from bytepair._gguf_reader import BoundedReader, damage, value_of
 from bytepair.errors import FormatError
 
 __all__ = ["read"]
@@ -42,7 +42,7 @@ def read(path: Path) -> _core.Engine:
         The header is damaged, or its tokenizer is not byte-level BPE with a split that is known by name.
     """
     with damage():
-        fields = {name: value(field) for name, field in _Header(path).fields.items() if name.startswith(_PREFIX)}
+        fields = {name: value_of(field) for name, field in _Header(path).fields.items() if name.startswith(_PREFIX)}
     model, pre = (_text(fields, name) for name in ("model", "pre"))
     if model is None:
         raise _field_fault(f"{_PREFIX}model", "the field is missing: the file holds no tokenizer")

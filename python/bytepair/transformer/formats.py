@@ -170,11 +170,11 @@ def _gguf(path: Path) -> tuple[Config, dict[str, Tensor]]:
     with _needs("a GGUF file is read"):
         from gguf import GGUFEndian, dequantize
 
-        from bytepair._gguf_reader import BoundedReader, damage, value
+        from bytepair._gguf_reader import BoundedReader, damage, value_of
     with _within(path):
         with damage():
             reader = BoundedReader(path)
-            fields = {name: value(field) for name, field in reader.fields.items()}
+            fields = {name: value_of(field) for name, field in reader.fields.items()}
         if reader.endianess != GGUFEndian.LITTLE:
             raise FormatError("numbers are big-endian, which is not read")
         stored = {}
@@ -188,10 +188,17 @@ def _gguf(path: Path) -> tuple[Config, dict[str, Tensor]]:
         architecture = fields.get("general.architecture")
         family = family_of(FROM_GGUF, architecture, "general.architecture")
         prefix = f"{architecture}."
-        said = {name.removeprefix(prefix): field for name, field in fields.items() if name.startswith(prefix)}
+        said = {name.removeprefix(prefix): _meant(value) for name, value in fields.items() if name.startswith(prefix)}
         if "token_embd.weight" not in stored:
             raise FormatError("the array token_embd.weight is missing", "token_embd.weight")
         # Fields say neither.
         known = {"vocab_size": stored["token_embd.weight"].shape[0], "tie_embeddings": "output.weight" not in stored}
         config = config_of(family, said, known, prefix)
         return config, arranged(config, family, stored)
+
+
+def _meant(value: object) -> object:
+    """Return the number with few digits whose float32 a field holds: 1e-05, not 9.999999747378752e-06."""
+    if isinstance(value, float) and np.float32(value) == value:
+        return float(str(np.float32(value)))
+    return value

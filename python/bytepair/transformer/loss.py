@@ -117,8 +117,8 @@ def sample_batch(
     >>> import numpy as np
     >>> from bytepair.transformer import sample_batch
     >>> inputs, targets = sample_batch(np.arange(100), batch=2, length=3, rng=np.random.default_rng(0))
-    >>> (targets == inputs + 1).all(), inputs.shape
-    (np.True_, (2, 3))
+    >>> bool((targets == inputs + 1).all()), inputs.shape
+    (True, (2, 3))
     """
     ids = tokens if isinstance(tokens, np.ndarray) else np.load(Path(tokens), mmap_mode="r", allow_pickle=False)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
