@@ -52,6 +52,49 @@ def test_train_from_stdin_and_to_every_format(corpus):
     assert Tokenizer.load(corpus / "t.json") == Tokenizer.load(corpus / "folder")
 
 
+def write_rows(path, field="text"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({field: f"low lower {number}"}) + "\n" for number in range(100)))
+
+
+def train_on(*arguments, folder, stdin=b"", code=0):
+    return bytepair("train", "-o", "t.json", "-v", 280, *arguments, stdin=stdin, code=code, cwd=folder)
+
+
+def test_train_on_rows(tmp_path):
+    write_rows(tmp_path / "rows.jsonl", "body")
+    expected = Tokenizer.train([f"low lower {number}" for number in range(100)], 280)
+    lines = (tmp_path / "rows.jsonl").read_bytes()
+    for arguments, stdin in [(["rows.jsonl"], b""), (["*.jsonl"], b""), (["-", "--format", "jsonl"], lines)]:
+        figures = json.loads(train_on("--json", "--text-field", "body", *arguments, folder=tmp_path, stdin=stdin))
+        assert (figures["documents"], figures["skipped"]) == (100, 0)
+        assert Tokenizer.load(tmp_path / "t.json") == expected
+    shown = train_on("rows.jsonl", folder=tmp_path, code=1)
+    assert shown.startswith('bytepair train: rows.jsonl: line 1, column 23: the row has no field "text", but body')
+    assert len(shown.splitlines()) == 1
+    train_on("--format", "text", "rows.jsonl", folder=tmp_path)
+    assert Tokenizer.load(tmp_path / "t.json") != expected
+
+
+def test_train_leaves_rows_out_where_it_is_told_to(tmp_path):
+    write_rows(tmp_path / "rows.jsonl")
+    with open(tmp_path / "rows.jsonl", "a") as file:
+        file.write('{"text": 5}\n{"text"\n')
+    shown = train_on("rows.jsonl", "--on-error", "skip", folder=tmp_path)
+    assert "2 of 102 rows left out, such as rows.jsonl: line 101, column 10: invalid type" in shown
+    assert json.loads(train_on("rows.jsonl", "--on-error", "skip", "--json", folder=tmp_path))["skipped"] == 2
+
+
+def test_train_on_a_folder(tmp_path):
+    write_rows(tmp_path / "in" / "deep" / "rows.jsonl")
+    (tmp_path / "in" / "[a].txt").write_text("lowest")
+    (tmp_path / "in" / ".hidden").write_bytes(bytes(1000))
+    figures = json.loads(train_on("in", "--json", folder=tmp_path))
+    assert (figures["documents"], figures["bytes"]) == (101, 100 * 10 + 190 + 6)
+    (tmp_path / "empty").mkdir()
+    assert "there is no file in the folder empty" in train_on("empty", folder=tmp_path, code=1)
+
+
 def test_train_stops_when_nothing_is_left(corpus):
     shown = bytepair("train", "-o", corpus / "t.json", "-v", 5000, stdin=b"aab")
     assert "stopped because no pair is left" in shown

@@ -24,12 +24,14 @@ from bytepair.errors import (
     TrainingError,
     VocabularyError,
 )
+from bytepair.sources import Files
 from bytepair.tokenizer import Tokenizer
 
 __all__ = [
     "UNICODE_VERSION",
     "BytepairError",
     "Counts",
+    "Files",
     "FormatError",
     "InternalError",
     "MissingByteError",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import stat
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bytepair import _corpus, _files
 from bytepair.counts import Counts
 from bytepair.errors import FormatError, TrainingError
+from bytepair.sources import Files, Skipped
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus
@@ -72,7 +72,7 @@ class Checkpoint:
             return None
         try:
             saved = json.loads(data)
-            if saved["format"] != _FORMAT or not isinstance(saved["corpus"], dict):
+            if saved["format"] != _FORMAT or not isinstance(saved["corpus"], dict) or len(saved["skipped"]) != 2:
                 raise ValueError
             arguments = dict(saved["arguments"])
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -89,8 +89,8 @@ class Checkpoint:
         """Whether the counts are here."""
         return self._saved is not None
 
-    def counts(self, corpus: Corpus | Counts) -> Counts:
-        """Return the counts that are here.
+    def counts(self, corpus: Corpus | Counts) -> tuple[Counts, Skipped]:
+        """Return the counts that are here, and what was left out of them.
 
         Raises
         ------
@@ -105,20 +105,21 @@ class Checkpoint:
         difference = "the counts are others"
         if isinstance(corpus, Counts):
             if counts == corpus:
-                return counts
+                return counts, Skipped()
         elif self._saved is not None:
             found = known.difference(self._saved["corpus"])
             if found is None:
-                return counts
+                n_rows, reasons = self._saved["skipped"]
+                return counts, Skipped(n_rows, tuple(reasons))
             difference = found
         raise TrainingError(f"{self._folder} keeps a training with another corpus: {difference}; name another folder")
 
-    def keep_counts(self, counts: Counts, known: Known) -> None:
-        """Keep the counts of a corpus."""
+    def keep_counts(self, counts: Counts, known: Known, skipped: Skipped) -> None:
+        """Keep the counts of a corpus, and what was left out."""
         path = self._folder / _COUNTS
         with _within(path):
             counts.save(path)
-        saved = {"format": _FORMAT, "arguments": self._arguments, "corpus": known.as_json()}
+        saved = {"format": _FORMAT, "arguments": self._arguments, "corpus": known.as_json(), "skipped": skipped}
         self._write(_TRAINING, json.dumps(saved).encode() + b"\n")
 
     def merges(self) -> bytes | None:
@@ -164,19 +165,16 @@ class Known:
 
     def __init__(self, corpus: Corpus | Counts) -> None:
         self._files: list[list[Any]] | None = None
+        self._read_as: list[str | None] = []
         self._digest = hashlib.blake2b(digest_size=32)
         self._n_documents = 0
         self._corpus: Any = corpus
         if isinstance(corpus, Counts):
             return
-        items = _corpus.items_of(corpus)
-        first = next(items, None)
-        if isinstance(first, os.PathLike):
-            self._corpus = [first, *items]
-            # Where there is something else between paths, counting refuses it.
-            self._files = sorted(_file(path) for path in self._corpus if isinstance(path, os.PathLike))
-        else:
-            self._corpus = items if first is None else itertools.chain([first], items)
+        self._corpus = files = _corpus.parts_of(corpus)
+        if isinstance(files, Files):
+            self._files = sorted(_file(path) for path in files.paths)
+            self._read_as = [files.format, files.text_field, files.on_error]
 
     def corpus(self) -> Corpus:
         """Return the corpus, to be counted: what is taken from it is noted."""
@@ -192,9 +190,10 @@ class Known:
 
     def _noted(self, documents: Iterable[Any]) -> Iterator[Any]:
         for document in documents:
-            data = document.encode(errors="surrogatepass") if isinstance(document, str) else bytes(document)
-            self._digest.update(len(data).to_bytes(8, "little") + data)
-            self._n_documents += 1
+            for text in _corpus.texts_of(document):
+                data = text.encode(errors="surrogatepass") if isinstance(text, str) else bytes(text or b"")
+                self._digest.update(len(data).to_bytes(8, "little") + data)
+                self._n_documents += 1
             yield document
 
     def as_json(self) -> dict[str, Any]:
@@ -202,7 +201,7 @@ class Known:
         if isinstance(self._corpus, Counts):
             return {"kind": "counts"}
         if self._files is not None:
-            return {"kind": "files", "files": self._files}
+            return {"kind": "files", "files": self._files, "read_as": self._read_as}
         return {"kind": "documents", "n_documents": self._n_documents, "digest": self._digest.hexdigest()}
 
     def difference(self, saved: Mapping[str, Any]) -> str | None:
@@ -214,6 +213,8 @@ class Known:
             return f"it was of {saved.get('kind')}, and this one is of {now['kind']}"
         if now["kind"] == "documents":
             return f"its {saved.get('n_documents')} documents were not these {now['n_documents']}"
+        if now["read_as"] != saved.get("read_as"):
+            return f"format, text field and what to do with bad rows were {saved.get('read_as')}"
         then_by_path, now_by_path = ({path: rest for path, *rest in side["files"]} for side in (saved, now))
         for path in sorted(then_by_path.keys() | now_by_path.keys()):
             if path not in now_by_path:
@@ -225,8 +226,8 @@ class Known:
         return "a file was in it another number of times"
 
 
-def _file(path: os.PathLike[str]) -> list[Any]:
+def _file(path: str) -> list[Any]:
     """Return what a file is known by; what a pipe will give is not known."""
     status = os.stat(path)  # noqa: PTH116
     size, time = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (None, None)
-    return [os.path.abspath(os.fsdecode(path)), size, time]  # noqa: PTH100
+    return [os.path.abspath(path), size, time]  # noqa: PTH100

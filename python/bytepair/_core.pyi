@@ -10,10 +10,13 @@ from bytepair._types import ArrowArray, Ids, Names, Pattern, Progress, Text
 __all__ = [
     "UNICODE_VERSION",
     "VERSION",
+    "Counter",
+    "Counts",
     "DecodeStream",
     "EncodeIterator",
     "EncodeStream",
     "Engine",
+    "JsonLines",
     "TiktokenCore",
     "Tokenizer",
     "Trainer",
@@ -130,7 +133,9 @@ class Counts:
 
 @final
 class Counter:
-    def add_documents(self, documents: Sequence[Text], first: int, total: int | None) -> None: ...
+    def add_documents(
+        self, documents: Sequence[Text] | JsonLines | ArrowArray, first: int, total: int | None
+    ) -> None: ...
     def add_files(self, contents: Sequence[bytes], total: int | None) -> None: ...
     def add_file(self, path: str | os.PathLike[str], total: int | None) -> None: ...
     def add_shard(self, shard: str | bytes) -> None: ...
@@ -155,6 +160,20 @@ class Trainer:
         start: bytes | None = None,
         save: tuple[Callable[[bytes], object], float] | None = None,
     ) -> tuple[Engine, dict[str, Any]]: ...
+
+@final
+class JsonLines:
+    def __new__(cls, block: bytes, field: str, *, first: bool, strict: bool) -> Self: ...
+    def __len__(self) -> int: ...
+    def to_list(self) -> list[bytes]: ...
+    @property
+    def n_bytes(self) -> int: ...
+    @property
+    def n_lines(self) -> int: ...
+    @property
+    def n_errors(self) -> int: ...
+    @property
+    def errors(self) -> list[tuple[int, int, str]]: ...
 
 @final
 class DecodeStream:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bytepair import _corpus
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus
@@ -53,6 +54,10 @@ class TrainingReport(NamedTuple):
         How often each token occurs in the corpus, by id; special tokens are not counted.
     tokens : tuple of bytes or None
         The tokens by id; None for special tokens and ids without a token.
+    n_skipped : int
+        The rows that :class:`Files` left out, with ``on_error="skip"``.
+    skipped : tuple of str
+        Place and reason of the first of them.
     """
 
     stop_reason: str
@@ -63,6 +68,8 @@ class TrainingReport(NamedTuple):
     n_tokens: tuple[int, ...]
     token_counts: tuple[int, ...]
     tokens: tuple[bytes | None, ...]
+    n_skipped: int = 0
+    skipped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         n_merges = len(self.n_tokens) - 1
@@ -213,22 +220,12 @@ def measure(count: Callable[[str | bytes], int], sources: Mapping[str, Corpus]) 
     figures = []
     for label, corpus in sources.items():
         n_bytes = n_words = n_tokens = 0
-        for document in _documents(corpus):
+        for document in _corpus.documents_of(corpus):
+            if not isinstance(document, str | bytes):
+                document = bytes(document)
             text = document if isinstance(document, str) else document.decode(errors="replace")
             n_bytes += len(document.encode() if isinstance(document, str) else document)
             n_words += len(text.split())
             n_tokens += count(document)
         figures.append(SourceFigures(label, n_bytes, n_words, n_tokens))
     return figures
-
-
-def _documents(corpus: Corpus) -> Iterator[str | bytes]:
-    from bytepair import _corpus
-
-    for item in _corpus.items_of(corpus):
-        if isinstance(item, os.PathLike):
-            yield Path(item).read_bytes()
-        elif isinstance(item, str | bytes):
-            yield item
-        else:
-            yield bytes(item)  # type: ignore[call-overload]

@@ -12,6 +12,7 @@ from bytepair._arrays import ArrayTokenizer
 from bytepair._report import SourceFigures, TrainingReport, measure
 from bytepair.counts import count_corpus, counts_for
 from bytepair.errors import TrainingError, VocabularyError
+from bytepair.sources import Skipped
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus, Progress, Tie
@@ -32,12 +33,15 @@ class TrainedTokenizer(ArrayTokenizer):
         return tokenizer
 
     @classmethod
-    def _from_training(cls, engine: _core.Engine, report: dict[str, Any]) -> Self:
+    def _from_training(cls, engine: _core.Engine, report: dict[str, Any], skipped: Skipped) -> Self:
         tokenizer = cls._from_engine(engine)
         tokens = tokenizer.token_bytes()
         for token_id in tokenizer.special_tokens.values():
             tokens[token_id] = None
-        tokenizer._training_report = TrainingReport(**report, tokens=tuple(tokens))
+        tokenizer._training_report = TrainingReport(
+            **report, tokens=tuple(tokens), n_skipped=skipped.n_rows, skipped=skipped.reasons
+        )
+        skipped.warn(3)
         return tokenizer
 
     @property
@@ -205,7 +209,7 @@ def learn(
     options: Options,
     checkpoint: str | os.PathLike[str] | None = None,
     base: _core.Tokenizer | None = None,
-) -> tuple[_core.Engine, dict[str, Any]]:
+) -> tuple[_core.Engine, dict[str, Any], Skipped]:
     """Count a corpus into `counts`, which `counts_for` gave, and learn merges after those of `base`.
 
     With a checkpoint, only what is not done yet: that of an interrupted training has the counts, and the first merges.
@@ -224,8 +228,8 @@ def learn(
     # All arguments are checked before the corpus is read.
     training = trainer(counts)
     if checkpoint is None:
-        count_corpus(counts, corpus, options.num_threads, options.progress)
-        return training.train(base=base)
+        skipped = count_corpus(counts, corpus, options.num_threads, options.progress)
+        return *training.train(base=base), skipped
     from bytepair import _checkpoint
 
     kept = _checkpoint.Checkpoint(
@@ -241,13 +245,15 @@ def learn(
         },
     )
     if kept.is_counted:
-        training = trainer(kept.counts(corpus))
+        kept_counts, skipped = kept.counts(corpus)
+        training = trainer(kept_counts)
     else:
-        known = _checkpoint.Known(corpus)
+        known, skipped = _checkpoint.Known(corpus), Skipped()
         if counts is not corpus:
-            count_corpus(counts, known.corpus(), options.num_threads, options.progress)
-        kept.keep_counts(counts, known)
-    return training.train(base=base, start=kept.merges(), save=(kept.keep_merges, _checkpoint.SECONDS))
+            skipped = count_corpus(counts, known.corpus(), options.num_threads, options.progress)
+        kept.keep_counts(counts, known, skipped)
+    save = (kept.keep_merges, _checkpoint.SECONDS)
+    return *training.train(base=base, start=kept.merges(), save=save), skipped
 
 
 def index(value: object, name: str) -> int:

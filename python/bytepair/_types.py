@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from bytepair.sources import Files
+
 Text: TypeAlias = "str | bytes | bytearray | memoryview"
 Ids: TypeAlias = "Iterable[int] | npt.NDArray[np.integer[Any]]"
 ArrowArray: TypeAlias = "pa.Array | pa.ChunkedArray"
@@ -19,7 +21,10 @@ Pattern: TypeAlias = str | Sequence[str]
 Dtype: TypeAlias = "Literal['uint16', 'uint32', 'int32', 'int64'] | type[np.integer[Any]] | np.dtype[np.integer[Any]]"
 Format: TypeAlias = Literal["tokenizer.json", "tiktoken", "gpt2"]
 Tie: TypeAlias = Literal["hf", "id", "bytes"]
+SourceFormat: TypeAlias = Literal["text", "jsonl", "parquet", "arrow"]
+OnError: TypeAlias = Literal["raise", "skip"]
 Corpus: TypeAlias = (
-    "os.PathLike[str] | str | bytes | Iterable[os.PathLike[str]] | Iterable[str] | Iterable[bytes] | Iterable[Text]"
+    "Files | os.PathLike[str] | str | bytes | ArrowArray | Iterable[os.PathLike[str]] | Iterable[str]"
+    "| Iterable[bytes] | Iterable[Text] | Iterable[ArrowArray]"
 )
 Progress: TypeAlias = Callable[[str, int, "int | None"], object]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _corpus, _files
 from bytepair.errors import TrainingError
+from bytepair.sources import Skipped
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -81,12 +82,13 @@ class Counts:
 
         Parameters
         ----------
-        corpus : path, list of paths, str, bytes, or iterable of str or bytes
-            Files, one document, or documents; each file is one. As in `Tokenizer.train`.
+        corpus : Files, path, list of paths, str, bytes, Arrow array, or iterable of str, bytes or Arrow arrays
+            Files, one document, or documents, as in `Tokenizer.train`.
         shard : str, optional
             What this part of the corpus is called: counts that hold it are not added to counts that hold it. By default
-            each file that is not empty is such a part, known by its content, and documents are none. With a name, the
-            files of this call are not looked at: use it where the same file may rightly lie in two parts.
+            each file that is not empty is such a part, known by its content (of compressed text, by what it
+            decompresses to), and documents are none. With a name, the files of this call are not noted: use it where
+            the same file may rightly lie in two parts.
         num_threads : int, optional
             Threads to count with; by default one for each processor.
         progress : callable, optional
@@ -97,8 +99,8 @@ class Counts:
         TrainingError
             The shard, or a file with this content, was counted before, by an earlier call. (That a file comes twice in
             one list is no mistake.) Or the corpus has more than 2**64 - 1 bytes.
-        OSError
-            A file cannot be read.
+        FormatError, ImportError, OSError
+            A file cannot be read, as in `Tokenizer.train`.
         TypeError
             `corpus` or a document in it is of another type.
 
@@ -114,13 +116,10 @@ class Counts:
         Traceback (most recent call last):
         bytepair.errors.TrainingError: the shard "part 1" was counted before
         """
-        counter = self._counts.counter(num_threads, progress, shard is None)
-        if shard is not None:
-            if not isinstance(shard, str):
-                raise TypeError(f"shard must be a str, not {type(shard).__name__}")
-            counter.add_shard(shard)
-        _corpus.count_into(counter, corpus)
-        counter.commit()
+        if shard is not None and not isinstance(shard, str):
+            raise TypeError(f"shard must be a str, not {type(shard).__name__}")
+        skipped = _corpus.count(self._counts, corpus, num_threads, progress, shard=shard, notes_files=shard is None)
+        skipped.warn(2)
 
     def merge(self, other: Counts) -> None:
         """Add other counts to these.
@@ -401,9 +400,8 @@ def counts_for(corpus: object, pattern: Pattern | None, special_tokens: Iterable
     return corpus
 
 
-def count_corpus(counts: Counts, corpus: object, num_threads: int | None, progress: Progress | None) -> None:
-    """Count a corpus into what `counts_for` gave for it."""
-    if counts is not corpus:
-        counter = counts._counts.counter(num_threads, progress, notes_files=False)
-        _corpus.count_into(counter, corpus)
-        counter.commit()
+def count_corpus(counts: Counts, corpus: object, num_threads: int | None, progress: Progress | None) -> Skipped:
+    """Count a corpus into what `counts_for` gave for it, and return what was left out."""
+    if counts is corpus:
+        return Skipped()
+    return _corpus.count(counts._counts, corpus, num_threads, progress)

@@ -116,8 +116,9 @@ class Tokenizer(TrainedTokenizer):
 
         Parameters
         ----------
-        corpus : path, list of paths, str, bytes, iterable of str or bytes, or Counts
-            Files, one document, or documents; each file is one. A path is an :class:`os.PathLike`; a `str` is always a
+        corpus : Files, path, list of paths, str, bytes, Arrow array, iterable of str, bytes or Arrow arrays, or Counts
+            Files, one document, or documents. A text file is one document, and so is a row of JSON lines, Parquet or
+            Arrow; :class:`Files` says what to read of them. A path is an :class:`os.PathLike`; a `str` is always a
             text, and refused where it comes first and names a file or folder. Or all of it, counted before.
         vocab_size : int, default 50_257
             Tokens in all: 256 bytes, merges and special tokens.
@@ -160,7 +161,9 @@ class Tokenizer(TrainedTokenizer):
             says what differs. Files are told apart by name, size and time of change, documents by their content, for
             which they are read again; what a pipe gives is not.
         FormatError
-            The checkpoint is damaged.
+            A file is damaged, or the checkpoint, or a row has no document.
+        ImportError
+            A package is missing that reads such files; the message names it.
         OSError
             A file cannot be read, or the checkpoint cannot be written, and is as it was before.
         TypeError

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bytepair import BytepairError, Tokenizer
+from bytepair import BytepairError, Files, Tokenizer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +27,53 @@ def add_inputs(parser: argparse.ArgumentParser, what: str = "text to read") -> N
     parser.add_argument(
         "files", nargs="*", default=[STDIN], metavar="FILE", help=f"{what}: files, globs, or - for stdin (default)"
     )
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for the files of a corpus, and for what to read of them."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        default=[STDIN],
+        metavar="FILE",
+        help="corpus: files, folders, globs, or - for stdin (default)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["text", "jsonl", "parquet", "arrow"],
+        help="what is in the files (default: by suffix, .gz and .zst apart; text where none is known)",
+    )
+    parser.add_argument(
+        "--text-field",
+        default="text",
+        metavar="NAME",
+        help="the JSON field or the column that holds the document (default: text)",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=["raise", "skip"],
+        default="raise",
+        help="of a row without a document: end with its place (default), or leave it out and count it",
+    )
+
+
+def sources(options: argparse.Namespace) -> Files:
+    """Return the files of a corpus that the arguments name."""
+    names = expand(options.files, folders=True)
+    if STDIN in names:
+        check_stdin()
+    paths = ["/dev/stdin" if name == STDIN else name for name in names]
+    return Files(paths, format=options.format, text_field=options.text_field, on_error=options.on_error)
+
+
+@contextlib.contextmanager
+def skipping() -> Iterator[None]:
+    """Leave what was skipped to be told by the verb."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def add_tokenizer(parser: argparse.ArgumentParser) -> None:
@@ -74,20 +121,32 @@ def load_tokenizer(name: str) -> Tokenizer:
     return Tokenizer.from_pretrained(name)
 
 
-def expand(patterns: Sequence[str]) -> list[str]:
-    """Return the files that paths and globs name, in order; a folder or a glob without files is an error."""
+def expand(patterns: Sequence[str], *, folders: bool = False) -> list[str]:
+    """Return the files that paths and globs name, in order; a folder or a glob without files is an error.
+
+    With `folders`, a folder names the files in it and in the folders in it, but for hidden ones.
+    """
     files: list[str] = []
     for pattern in patterns:
-        if pattern == STDIN or (os.path.exists(pattern) and not Path(pattern).is_dir()):  # noqa: PTH110
+        if folders and os.path.isdir(pattern):  # noqa: PTH112
+            found = _files_of(os.path.join(glob.escape(pattern), "**", "*"))  # noqa: PTH118
+            if not found:
+                raise FileNotFoundError(f"there is no file in the folder {pattern}")
+            files.extend(found)
+        elif pattern == STDIN or (os.path.exists(pattern) and not Path(pattern).is_dir()):  # noqa: PTH110
             files.append(pattern)
         elif os.path.isdir(pattern):  # noqa: PTH112
             raise IsADirectoryError(f"{pattern} is a folder; pass a glob such as '{pattern.rstrip('/')}/**/*.txt'")
         else:
-            found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
+            found = _files_of(pattern)
             if not found:
                 raise FileNotFoundError(f"there is no file {pattern}")
             files.extend(found)
     return files
+
+
+def _files_of(pattern: str) -> list[str]:
+    return sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
 
 
 def read_inputs(patterns: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -14,6 +14,7 @@ from bytepair import Tokenizer
 from bytepair.cli import _common
 
 if TYPE_CHECKING:
+    from bytepair import Files
     from bytepair._types import Format
 
 
@@ -23,7 +24,7 @@ _MOST_FILES = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
-    _common.add_inputs(parser, "corpus")
+    _common.add_sources(parser)
     parser.add_argument(
         "-o", "--output", required=True, metavar="PATH", help="where to save: .json, .tiktoken, or a folder for GPT-2's"
     )
@@ -64,9 +65,9 @@ def run(options: argparse.Namespace) -> int:
     format_ = _checked_format(output, options.pattern, special_tokens)
     if options.report is not None:
         _check_report(options.report)
-    corpus = [_path(name) for name in _common.expand(options.files)]
+    corpus = _common.sources(options)
     started = time.perf_counter()
-    with _going_on(options.checkpoint), _common.progress_bar() as progress:
+    with _common.skipping(), _going_on(options.checkpoint), _common.progress_bar() as progress:
         tokenizer = Tokenizer.train(
             corpus,
             options.vocab_size,
@@ -93,10 +94,13 @@ def run(options: argparse.Namespace) -> int:
         "pretokens": report.n_pretokens,
         "distinct_pretokens": report.n_distinct_pretokens,
         "bytes_per_token": round(report.bytes_per_token(n_merges), 4),
+        "documents": report.n_documents,
+        "skipped": report.n_skipped,
         "seconds": round(seconds, 3),
     }
     if options.report is not None:
-        report.save(options.report, sources=tokenizer.fertility(_by_label(corpus)))
+        with _common.skipping():
+            report.save(options.report, sources=tokenizer.fertility(_by_label(corpus)))
         figures["report"] = str(options.report)
     if options.json:
         _common.print_json(figures)
@@ -107,6 +111,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"stopped because {report.stop_reason}")
     if options.report is not None:
         print(f"report in {options.report}")
+    if report.n_skipped:
+        print(f"{report.n_skipped:,} of {report.n_documents + report.n_skipped:,} rows left out, such as", end=" ")
+        print(report.skipped[0])
     return 0
 
 
@@ -139,17 +146,10 @@ def _check_report(path: Path) -> None:
         raise FileNotFoundError(f"there is no folder {path.parent} for the report")
 
 
-def _by_label(paths: list[Path]) -> dict[str, list[Path]]:
+def _by_label(corpus: Files) -> dict[str, Files]:
     """Return the files by name, or by folder where they are many; what is no file was read once and is gone."""
-    files = [path for path in paths if path.is_file()]
-    by_label: dict[str, list[Path]] = {}
-    for path in files:
-        by_label.setdefault(str(path if len(files) <= _MOST_FILES else path.parent), []).append(path)
-    return by_label
-
-
-def _path(name: str) -> Path:
-    if name != _common.STDIN:
-        return Path(name)
-    _common.check_stdin()
-    return Path("/dev/stdin")
+    names = [name for name in corpus.paths if Path(name).is_file()]
+    by_label: dict[str, list[str]] = {}
+    for name in names:
+        by_label.setdefault(name if len(names) <= _MOST_FILES else str(Path(name).parent), []).append(name)
+    return {label: corpus.with_paths(paths) for label, paths in by_label.items()}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bytepair import _corpus, _figure
@@ -252,10 +250,10 @@ def _counts(tokenizers: Sequence[Tokenizer], corpus: Corpus) -> list[npt.NDArray
 def _batches(corpus: Corpus) -> Iterator[list[Any]]:
     batch: list[Any] = []
     n_bytes = 0
-    for index, item in enumerate(_corpus.items_of(corpus)):
-        if not isinstance(item, os.PathLike | str | bytes | bytearray | memoryview):
+    for index, item in enumerate(_corpus.documents_of(corpus)):
+        if not isinstance(item, str | bytes | bytearray | memoryview):
             raise TypeError(f"item {index} of the text to measure is a {type(item).__name__}, not a text or a path")
-        batch.append(Path(item).read_bytes() if isinstance(item, os.PathLike) else item)
+        batch.append(item)
         n_bytes += len(batch[-1])
         if n_bytes >= _BATCH_BYTES:
             yield batch

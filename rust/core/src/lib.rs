@@ -29,6 +29,7 @@ mod linear_time;
 mod open_end;
 pub mod pipeline;
 pub mod pretokenize;
+pub mod rows;
 mod threads;
 mod tokenizer;
 pub mod train;

@@ -1,4 +1,4 @@
-//! Batches of texts: Python objects, or a column of Arrow's.
+//! Batches of texts: Python objects, a column of Arrow's, or rows of JSON.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,11 +9,13 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::convert::{self, Surrogates};
 use crate::errors::collect;
+use crate::rows::JsonLines;
 
 /// The texts of a batch, as they came.
 pub(crate) enum Texts<'py> {
     Items(Vec<Bound<'py, PyAny>>),
     Columns(Vec<Column<'py>>),
+    Rows(Bound<'py, JsonLines>),
 }
 
 /// Consecutive texts of an Arrow array.
@@ -26,6 +28,9 @@ pub(crate) struct Column<'py> {
 
 impl<'py> Texts<'py> {
     pub(crate) fn new(batch: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(rows) = batch.cast::<JsonLines>() {
+            return Ok(Self::Rows(rows.clone()));
+        }
         let Some(chunks) = chunks(batch)? else { return Ok(Self::Items(convert::items(batch)?)) };
         let mut columns = Vec::new();
         let mut first = 0;
@@ -37,14 +42,14 @@ impl<'py> Texts<'py> {
         Ok(Self::Columns(columns))
     }
 
-    /// The bytes of each text.
-    pub(crate) fn bytes(&self, surrogates: Surrogates) -> PyResult<Vec<Cow<'_, [u8]>>> {
+    /// The bytes of each text; `first` is the index of the first, for what goes wrong.
+    pub(crate) fn bytes(&self, surrogates: Surrogates, first: usize) -> PyResult<Vec<Cow<'_, [u8]>>> {
+        const WHAT: &str = "the texts of a batch";
+        let borrowed = |text| Ok(Cow::Borrowed(text));
         match self {
-            Self::Items(items) => convert::texts(items, surrogates, 0),
-            Self::Columns(columns) => collect(
-                columns.iter().flat_map(Column::texts).map(|text| Ok(Cow::Borrowed(text))),
-                "the texts of a batch",
-            ),
+            Self::Items(items) => convert::texts(items, surrogates, first),
+            Self::Columns(columns) => collect(columns.iter().flat_map(Column::texts).map(borrowed), WHAT),
+            Self::Rows(rows) => collect(rows.get().texts().map(borrowed), WHAT),
         }
     }
 }

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::arrow::Texts;
 use crate::convert::{self, Surrogates};
 use crate::engine::LONG;
 use crate::errors::{collect, run_interruptible, to_python};
@@ -232,8 +233,8 @@ impl Counter {
         total: Option<u64>,
         add: fn(&mut Counting, &[&[u8]], train::Checkpoint<'_>) -> bytepair_core::Result<()>,
     ) -> PyResult<()> {
-        let items = convert::items(documents)?;
-        let texts = convert::texts(&items, Surrogates::Strict, first)?;
+        let batch = Texts::new(documents)?;
+        let texts = batch.bytes(Surrogates::Strict, first)?;
         let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
         self.add(documents.py(), total, |counting, checkpoint| add(counting, &slices, checkpoint))
     }

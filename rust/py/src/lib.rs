@@ -13,6 +13,7 @@ mod engine;
 mod errors;
 mod iter;
 mod lookups;
+mod rows;
 mod stream;
 mod tiktoken;
 mod tokenizer;
@@ -47,6 +48,8 @@ mod _core {
     use crate::engine::{Engine, sniff};
     #[pymodule_export]
     use crate::iter::EncodeIterator;
+    #[pymodule_export]
+    use crate::rows::JsonLines;
     #[pymodule_export]
     use crate::stream::{DecodeStream, EncodeStream};
     #[pymodule_export]

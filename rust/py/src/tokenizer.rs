@@ -144,7 +144,7 @@ impl PyTokenizer {
         let surrogates = Surrogates::parse(errors)?;
         let num_threads = threads(num_threads)?;
         let batch = Texts::new(texts)?;
-        let texts_bytes = batch.bytes(surrogates)?;
+        let texts_bytes = batch.bytes(surrogates, 0)?;
         let slices = collect(texts_bytes.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
         let n_bytes = slices.iter().map(|text| text.len()).sum();
         let batch = run_interruptible(texts.py(), n_bytes, |interrupt| {
