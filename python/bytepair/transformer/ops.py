@@ -29,6 +29,7 @@ __all__ = [
     "rms_norm",
     "rotary_turns",
     "rotate",
+    "rows_times_rows",
     "swiglu",
 ]
 
@@ -95,17 +96,26 @@ class Scratch:
         return self._flat[name][:size].reshape(shape)
 
 
+def rows_times_rows(component: str, x: Array, table: Array, out: Array) -> Array:
+    """Return the products of each row of x with each row of a table, x tableᵀ, in `out`.
+
+    x (..., m, k), table (..., n, k) -> (..., m, n). For few rows, BLAS is many times slower than memory: up to 3 are
+    better one by one, each a product with a vector, and up to 16 the other way round, as few columns.
+    """
+    n_rows = x.shape[-2]
+    if 1 < n_rows <= 3:
+        # (..., m, 1, k) (..., 1, k, n) -> (..., m, 1, n)
+        matmul(component, x[..., None, :], table.swapaxes(-1, -2)[..., None, :, :], out[..., None, :])
+    elif 3 < n_rows <= 16:
+        out[...] = matmul(component, table, x.swapaxes(-1, -2)).swapaxes(-1, -2)  # (..., n, m) -> (..., m, n)
+    else:
+        matmul(component, x, table.swapaxes(-1, -2), out)
+    return out
+
+
 def linear(component: str, x: Array, weight: Array, bias: Array | None, out: Array) -> Array:
     """Return x Wᵀ + b in `out`: x (N, in), weight (out, in), bias (out) -> (N, out)."""
-    n_rows = len(x)
-    if n_rows == 2:
-        # Two passes over the weights are faster than one product of two rows.
-        matmul(component, x[:, None], weight.T, out[:, None])  # (2, 1, in) (in, out) -> (2, 1, out)
-    elif 2 < n_rows <= 16:
-        # BLAS is slow for few rows, not for few columns.
-        out[...] = matmul(component, weight, x.T).T  # (out, in) (in, N) -> (out, N) -> (N, out)
-    else:
-        matmul(component, x, weight.T, out)  # (N, in) (in, out) -> (N, out)
+    rows_times_rows(component, x, weight, out)
     if bias is not None:
         out += bias
     return out
@@ -211,7 +221,7 @@ def attention(
     for first in range(0, n_kv_heads, step):
         some = slice(first, min(first + step, n_kv_heads))
         scores = scratch.get("scores", n_batch, some.stop - first, group * n_queries, n_keys)
-        matmul("scores", stacked[:, some], keys[:, some].swapaxes(2, 3), scores)  # -> (B, K, G T, S)
+        rows_times_rows("scores", stacked[:, some], keys[:, some], scores)  # (B, K, G T, A) -> (B, K, G T, S)
         if hidden is not None:
             last = scores.reshape(n_batch, -1, group, n_queries, n_keys)[..., n_keys - hidden.shape[-1] :]
             np.copyto(last, -np.inf, where=hidden[:, None, None])

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bytepair.errors import ShapeError
-from bytepair.transformer.cache import KVCache
 from bytepair.transformer.model import Transformer
 
 __all__ = ["distribution", "generate"]
@@ -169,10 +168,10 @@ def _continue(
     rng: np.random.Generator,
 ) -> Iterator[int]:
     temperature, top_k, top_p, min_p = options
-    new = prompt
-    cache: KVCache | None = None
+    if max_new_tokens == 0:
+        return
+    new, cache = prompt, model.new_cache(1, len(prompt) + max_new_tokens - 1)
     for _ in range(max_new_tokens):
-        cache = cache or model.new_cache(1, len(prompt) + max_new_tokens - 1)
         logits = model([new], cache=cache, last_only=True)[0, 0]  # (1, T) -> (V,)
         p = distribution(logits, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)  # (V,)
         # One number from the generator for each id, whatever its version does in `choice`.
