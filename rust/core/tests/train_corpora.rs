@@ -1,4 +1,5 @@
-//! Training on real text against its definition. Minutes of work, so ignored unless asked for: `make test-parity`.
+//! Training on real text against its definition, and going on from the midst of it. Minutes of work, so ignored unless
+//! asked for: `make test-parity`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use bytepair_core::pretokenize::Pretokenizer;
-use bytepair_core::train::{Counts, Tie, TrainOptions, naive, train};
+use bytepair_core::train::{Counts, Tie, TrainOptions, naive, train, train_from};
 
 const CORPORA: [&str; 6] = ["en", "code", "de", "uk", "ar", "bibles"];
 const TIES: [Tie; 3] = [Tie::HuggingFace, Tie::Id, Tie::Bytes];
@@ -30,6 +31,10 @@ fn compare(path: &PathBuf) {
         let fast = train(&counts, &options, &mut |_| Ok(())).unwrap();
         assert_eq!(slow.merges().len(), N_MERGES);
         assert_eq!(fast, slow, "{} {tie:?}", path.display());
+        for n in [1, 300, N_MERGES / 2, N_MERGES] {
+            let resumed = train_from(&counts, &fast.merges()[..n], &options, &mut |_| Ok(())).unwrap();
+            assert_eq!(resumed, fast, "{} {tie:?} from {n} merges on", path.display());
+        }
         let (name, n_bytes, n_merges) = (path.file_stem().unwrap().display(), text.len(), slow.merges().len());
         println!("{name:8} {tie:<12?} {n_bytes} bytes, {n_merges} merges identical in order; naive took {seconds} s");
     }

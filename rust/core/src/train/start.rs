@@ -9,7 +9,7 @@ use super::candidates::Candidates;
 use super::progress::Ticker;
 use super::report::Trained;
 use super::tie::TieRule;
-use super::words::Words;
+use super::words::{Around, Words};
 use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, narrow, widen};
@@ -23,16 +23,22 @@ pub(super) struct Start<'m> {
     merges: &'m [(Symbol, Symbol)],
     /// The length of every symbol in bytes.
     lengths: Vec<u32>,
-    /// What each pair makes.
-    made: HashMap<Pair, Symbol, foldhash::fast::RandomState>,
+    /// What each pair of bytes makes, by left and right byte: half of what is asked for.
+    of_bytes: Vec<Symbol>,
+    /// What each other pair makes.
+    of_others: HashMap<Pair, Symbol, foldhash::fast::RandomState>,
 }
+
+/// In a pretoken of so many bytes or fewer, to look through all pairs for the next to merge is faster than a queue.
+const SHORT: usize = 24;
 
 impl<'m> Start<'m> {
     pub(super) fn new(merges: &'m [(Symbol, Symbol)]) -> Result<Self> {
         let n_symbols = Symbol::BYTES + merges.len();
-        let (mut lengths, mut made) = (Vec::new(), HashMap::default());
+        let (mut lengths, mut of_others) = (Vec::new(), HashMap::default());
+        let mut of_bytes = vec![Symbol::NONE; Symbol::BYTES * Symbol::BYTES];
         lengths.try_reserve_exact(n_symbols).map_err(|_| Error::memory("the merges to start from"))?;
-        made.try_reserve(merges.len()).map_err(|_| Error::memory("the merges to start from"))?;
+        of_others.try_reserve(merges.len()).map_err(|_| Error::memory("the merges to start from"))?;
         lengths.resize(Symbol::BYTES, 1);
         for (k, &(left, right)) in merges.iter().enumerate() {
             let wrong = |reason: &str| {
@@ -47,11 +53,16 @@ impl<'m> Start<'m> {
                 return Err(wrong("makes a token that is too long"));
             }
             lengths.push(left_length + right_length);
-            if made.insert(Pair::new(left, right), Symbol::from_index(Symbol::BYTES + k)).is_some() {
+            let made = Symbol::from_index(Symbol::BYTES + k);
+            let before = match byte_pair(left, right).and_then(|index| of_bytes.get_mut(index)) {
+                Some(slot) => std::mem::replace(slot, made),
+                None => of_others.insert(Pair::new(left, right), made).unwrap_or(Symbol::NONE),
+            };
+            if !before.is_none() {
                 return Err(wrong("is there twice"));
             }
         }
-        Ok(Self { merges, lengths, made })
+        Ok(Self { merges, lengths, of_bytes, of_others })
     }
 
     /// The merges, as pairs.
@@ -82,17 +93,21 @@ impl<'m> Start<'m> {
         worth.try_reserve_exact(self.merges.len()).map_err(|_| Error::memory("the merges to start from"))?;
         worth.resize(self.merges.len(), Worth::default());
         let mut queue = BinaryHeap::new();
-        let mut word = 1;
+        let mut start = 1;
         for step in 0.. {
             ticker.step(step, self.merges)?;
-            let Some(end) = words.end(word) else { break };
-            let bytes = word..narrow(end).unwrap_or(u32::MAX);
-            queue.extend(bytes.clone().zip(bytes.skip(1)).filter_map(|(at, next)| {
-                let made = self.made(words.symbol(widen(at)), words.symbol(widen(next)))?;
-                Some(Reverse((made, at)))
-            }));
-            self.make_in_word(words, &mut queue, &mut worth, ticker)?;
-            word = narrow(end + 1).unwrap_or(u32::MAX);
+            let Some(end) = words.end(start) else { break };
+            if end - widen(start) <= SHORT {
+                self.make_in_short_word(words, start, end, &mut worth);
+            } else {
+                let bytes = start..narrow(end).unwrap_or(u32::MAX);
+                queue.extend(bytes.clone().zip(bytes.skip(1)).filter_map(|(at, next)| {
+                    let made = self.made(words.symbol(widen(at)), words.symbol(widen(next)));
+                    (!made.is_none()).then_some(Reverse((made, at)))
+                }));
+                self.make_in_long_word(words, &mut queue, &mut worth, ticker)?;
+            }
+            start = narrow(end + 1).unwrap_or(u32::MAX);
         }
         for (pair, worth) in self.pairs().zip(worth) {
             candidates.take(pair);
@@ -101,8 +116,34 @@ impl<'m> Start<'m> {
         Ok(())
     }
 
+    /// Makes merges in the pretoken from `start` to `end`.
+    fn make_in_short_word(&self, words: &mut Words, start: u32, end: usize, worth: &mut [Worth]) {
+        let mut n = end - widen(start);
+        let mut positions = [0; SHORT];
+        // What each token and the one after it make.
+        let mut makes = [Symbol::NONE; SHORT];
+        for (i, position) in (start..).take(n).enumerate() {
+            positions[i] = position;
+            makes[i] = self.made(words.symbol(widen(position)), words.symbol(widen(position) + 1));
+        }
+        // First which, then where: each is a loop that the compiler makes vectors of.
+        while let Some(&made) = makes[..n].iter().min()
+            && !made.is_none()
+            && let Some(i) = makes[..n].iter().position(|&other| other == made)
+        {
+            let around = self.join(words, positions[i], made, worth);
+            positions.copy_within(i + 2..n, i + 1);
+            makes.copy_within(i + 2..n, i + 1);
+            n -= 1;
+            makes[i] = self.made(made, around.right);
+            if i > 0 {
+                makes[i - 1] = self.made(around.left.0, made);
+            }
+        }
+    }
+
     /// Makes merges in one pretoken, whose pairs are in `queue`.
-    fn make_in_word(
+    fn make_in_long_word(
         &self,
         words: &mut Words,
         queue: &mut BinaryHeap<Reverse<(Symbol, u32)>>,
@@ -112,28 +153,50 @@ impl<'m> Start<'m> {
         for step in 1.. {
             ticker.step(step, self.merges)?;
             let Some(Reverse((made, position))) = queue.pop() else { break };
-            let merge = made.index() - Symbol::BYTES;
-            let (left, right) = self.merges[merge];
-            let [left_length, right_length] = [left, right].map(|part| self.lengths[part.index()]);
+            let (left, right) = self.parts(made);
+            let middle = position + self.lengths[left.index()];
             // A pair that is gone since it was queued.
-            if words.symbol(widen(position)) != left || words.symbol(widen(position + left_length)) != right {
+            if words.symbol(widen(position)) != left || words.symbol(widen(middle)) != right {
                 continue;
             }
-            let around = words.join(position, left_length, right_length, made);
-            // In `aaa`, the second occurrence was there too, and goes with the first.
-            let overlaps = left == right && around.right == left;
-            worth[merge].count += around.weight * if overlaps { 2 } else { 1 };
-            worth[merge].replaced += around.weight;
+            let around = self.join(words, position, made, worth);
             let (before, at) = around.left;
-            queue.extend(self.made(before, made).map(|made| Reverse((made, at))));
-            queue.extend(self.made(made, around.right).map(|made| Reverse((made, position))));
+            for (next, at) in [(self.made(before, made), at), (self.made(made, around.right), position)] {
+                if !next.is_none() {
+                    queue.push(Reverse((next, at)));
+                }
+            }
         }
         Ok(())
     }
 
-    fn made(&self, left: Symbol, right: Symbol) -> Option<Symbol> {
-        self.made.get(&Pair::new(left, right)).copied()
+    /// Joins the two tokens at a position to `made`, and notes what that is worth.
+    fn join(&self, words: &mut Words, position: u32, made: Symbol, worth: &mut [Worth]) -> Around {
+        let (left, right) = self.parts(made);
+        let around = words.join(position, self.lengths[left.index()], self.lengths[right.index()], made);
+        // In `aaa`, the second occurrence was there too, and goes with the first.
+        let overlaps = left == right && around.right == left;
+        let worth = &mut worth[made.index() - Symbol::BYTES];
+        worth.count += around.weight * if overlaps { 2 } else { 1 };
+        worth.replaced += around.weight;
+        around
     }
+
+    fn parts(&self, made: Symbol) -> (Symbol, Symbol) {
+        self.merges[made.index() - Symbol::BYTES]
+    }
+
+    /// What two tokens make; no symbol where they make nothing, as a token and a border do.
+    fn made(&self, left: Symbol, right: Symbol) -> Symbol {
+        match byte_pair(left, right) {
+            Some(index) => self.of_bytes[index],
+            None => self.of_others.get(&Pair::new(left, right)).copied().unwrap_or(Symbol::NONE),
+        }
+    }
+}
+
+fn byte_pair(left: Symbol, right: Symbol) -> Option<usize> {
+    (left.is_byte() && right.is_byte()).then(|| left.index() * Symbol::BYTES + right.index())
 }
 
 /// How often a merge's pair occurred when its turn came, and how often it was merged.
