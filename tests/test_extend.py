@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bytepair import Tokenizer, TrainingError, VocabularyError, reference
+from bytepair.cli import main
 from common import BUILTIN, SEED, builtin, mixed_text, stdlib_texts
 from peers import assert_same_merges
 from test_training import END, TIES, small_corpora, train
@@ -97,6 +98,18 @@ def test_an_extended_tokenizer_is_saved_loaded_and_extended_again(tmp_path):
     again = loaded.extend(OLD, 500)
     assert_extends(again, more)
     assert again.special_tokens == {END: 456}
+
+
+def test_the_verb_extends(tmp_path, capsys):
+    corpus, output = tmp_path / "corpus.txt", tmp_path / "t.json"
+    corpus.write_text(NEW[0])
+    arguments = ["train", str(corpus), "-o", str(output), "--extend", "gpt2"]
+    assert main([*arguments, "-v", "50300"]) == 0
+    assert Tokenizer.load(output) == builtin("gpt2").extend(corpus, 50_300)
+    assert main([*arguments, "-v", "50300", "-p", "cl100k"]) == 1
+    assert "leave --pattern and --special-token out" in capsys.readouterr().err
+    assert main([*arguments, "-v", "300"]) == 1
+    assert "vocab_size=300 is less than the 50257 tokens" in capsys.readouterr().err
 
 
 def test_the_report_of_an_extension_counts_all_tokens():

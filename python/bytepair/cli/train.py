@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", required=True, metavar="PATH", help="where to save: .json, .tiktoken, or a folder for GPT-2's"
     )
     parser.add_argument("-v", "--vocab-size", type=int, default=50_257, help="tokens in all (default: 50257)")
-    parser.add_argument("-p", "--pattern", default="gpt2", help="a preset or a split regex (default: gpt2)")
+    parser.add_argument("-p", "--pattern", help="a preset or a split regex (default: gpt2)")
     parser.add_argument(
         "-s",
         "--special-token",
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
     parser.add_argument(
+        "--extend",
+        metavar="NAME|PATH",
+        help="learn more tokens after those of this tokenizer, which keep their ids; the text is split as it does",
+    )
+    parser.add_argument(
         "--checkpoint",
         metavar="PATH",
         help="a folder to keep the work in: after Ctrl-C, an error or a kill, the same command goes on from there",
@@ -61,18 +67,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     output = Path(options.output)
-    special_tokens = options.special_token or ["<|endoftext|>"]
-    format_ = _checked_format(output, options.pattern, special_tokens)
+    base = None if options.extend is None else _common.load_tokenizer(options.extend)
+    pattern, special_tokens = options.pattern or "gpt2", options.special_token or ["<|endoftext|>"]
+    if base is None:
+        vocab = {byte: bytes([byte]) for byte in range(256)}
+        format_ = _checked_format(output, Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens))
+    else:
+        if options.pattern or options.special_token:
+            raise _common.fail("--extend splits text as that tokenizer does; leave --pattern and --special-token out")
+        format_ = _checked_format(output, base)
     if options.report is not None:
         _check_report(options.report)
     corpus = _common.sources(options)
     started = time.perf_counter()
     with _common.skipping(), _going_on(options.checkpoint), _common.progress_bar() as progress:
-        tokenizer = Tokenizer.train(
+        train = functools.partial(Tokenizer.train, pattern=pattern, special_tokens=special_tokens)
+        learn = train if base is None else base.extend
+        tokenizer = learn(
             corpus,
             options.vocab_size,
-            pattern=options.pattern,
-            special_tokens=special_tokens,
             tie=options.tie,
             min_frequency=options.min_frequency,
             max_token_length=options.max_token_length,
@@ -117,14 +130,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _checked_format(output: Path, pattern: str, special_tokens: list[str]) -> Format:
-    """Return the format to save in, after all that can be checked of saving: it comes after minutes of training."""
+def _checked_format(output: Path, tokenizer: Tokenizer) -> Format:
+    """Return the format to save in, after all that can be checked of saving: it comes after minutes of training.
+
+    The tokenizer is one that any of this training can be: with its pattern and special tokens.
+    """
     known: dict[str, Format] = {".json": "tokenizer.json", ".tiktoken": "tiktoken"}
     if output.suffix and output.suffix not in known and not output.is_dir():
         raise _common.fail(f"{output} must end in .json or .tiktoken, or have no suffix: a folder for GPT-2's files")
     format_ = known.get(output.suffix, "gpt2")
-    vocab = {byte: bytes([byte]) for byte in range(256)}
-    Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens)._files_for(output, format_)
+    tokenizer._files_for(output, format_)
     return format_
 
 
@@ -135,7 +150,9 @@ def _going_on(checkpoint: str | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if checkpoint is not None:
-            print(f"bytepair: the same command goes on from {checkpoint}", file=sys.stderr)
+            is_counted = Path(checkpoint, "training.json").exists()
+            what = f"goes on from {checkpoint}" if is_counted else "begins anew, since counting was not done"
+            print(f"bytepair: the same command {what}", file=sys.stderr)
         raise
 
 
