@@ -133,6 +133,24 @@ def test_ctrl_c_while_merging_keeps_the_merges(tmp_path):
     assert_same(Tokenizer.train(TEXTS, 8_000, checkpoint=tmp_path), Tokenizer.train(TEXTS, 8_000))
 
 
+def test_merges_that_cannot_be_kept_end_the_training_or_are_a_note(tmp_path, monkeypatch):
+    def keep(self, merges: bytes) -> None:
+        raise OSError(28, "No space left on device", "merges")
+
+    monkeypatch.setattr(_checkpoint.Checkpoint, "keep_merges", keep)
+    # What ended the training is what is raised; that the merges were lost, too, is said beside it.
+    with pytest.raises(StopError) as raised:
+        Tokenizer.train(TEXTS, 4_000, checkpoint=tmp_path, progress=stopping_at("merging", 0))
+    assert raised.value.__notes__ == [
+        "the last merges could not be saved: OSError: [Errno 28] No space left on device: 'merges'"
+    ]
+    monkeypatch.setattr(_checkpoint, "SECONDS", 0.0)
+    with pytest.raises(OSError, match="No space left on device"):
+        Tokenizer.train(TEXTS, 4_000, checkpoint=tmp_path)
+    monkeypatch.undo()
+    assert_same(Tokenizer.train(TEXTS, 4_000, checkpoint=tmp_path), Tokenizer.train(TEXTS, 4_000))
+
+
 def test_an_extension_goes_on_too(tmp_path, often):
     gpt2 = builtin("gpt2")
     with pytest.raises(StopError):

@@ -68,9 +68,8 @@ def page(report: TrainingReport, sources: Sequence[SourceFigures] = ()) -> str:
     figures = [
         (f"{256 + n_merges:,}", "tokens: 256 bytes and merges"),
         (f"{report.bytes_per_token(n_merges):.3f}", "bytes per token"),
-        (f"{_megabytes(report.n_bytes)}", f"in {report.n_documents:,} documents"),
+        (_megabytes(report.n_bytes), f"in {report.n_documents:,} document{'s' * (report.n_documents != 1)}"),
         (f"{report.n_tokens[-1]:,}", "tokens of text"),
-        (f"{report.n_distinct_pretokens:,}", f"distinct of {report.n_pretokens:,} pretokens"),
     ]
     cards = "".join(f"<div><b>{value}</b><span>{escape(what)}</span></div>" for value, what in figures)
     sections = [
@@ -85,7 +84,8 @@ def page(report: TrainingReport, sources: Sequence[SourceFigures] = ()) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n<title>Training report</title>\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Training report</h1>\n"
-        f"<p>Training stopped because {escape(report.stop_reason)}.</p>\n"
+        f"<p>Training stopped because {escape(report.stop_reason)}. "
+        f"Of the {report.n_pretokens:,} pretokens of the corpus, {report.n_distinct_pretokens:,} are distinct.</p>\n"
         f'<div class="figures">{cards}</div>\n' + "\n".join(filter(None, sections)) + "\n</main>\n</body>\n</html>\n"
     )
 
