@@ -144,9 +144,26 @@ def torch_eager(path: Path, wide: Path, n_threads: int) -> Figures:
     import torch
     import transformers
 
+    from bytepair.transformer import Transformer
+    from bytepair.transformer.families import FROM_JSON
+
     torch.set_num_threads(n_threads)
-    name = wide.name
-    model = transformers.AutoModelForCausalLM.from_pretrained(wide.parent, gguf_file=name, dtype=torch.float32)
+    ours = Transformer.load(wide)
+    shape, family = ours.config, FROM_JSON["llama"]
+    said = {theirs: getattr(shape, name) for name, theirs in family.fields.items() if name != "rope_theta"}
+    said["rope_parameters"] = {"rope_theta": shape.rope_theta, "rope_type": "default"}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**said)).eval()
+    state = {}
+    for name, array in ours.weights.items():
+        layer, short = name.split(".", 2)[1:] if name.startswith("layers.") else ("", name)
+        if short.startswith(("attn.q_proj", "attn.k_proj")):
+            # Pairs that turn together lie half a head apart there.
+            array = array.reshape(-1, shape.head_dim // 2, 2, shape.d_model).swapaxes(1, 2).reshape(array.shape)
+        theirs = family.names[short.removesuffix(".weight")].format(layer)
+        state[f"model.{theirs}.weight"] = torch.from_numpy(array.copy())
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if missing not in ([], ["lm_head.weight"]) or unexpected:
+        raise ValueError(f"{missing} are missing, {unexpected} too many")
     ids = torch.tensor([text_ids(path)])
     with torch.inference_mode():
         model(ids, logits_to_keep=1)

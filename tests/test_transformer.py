@@ -6,6 +6,7 @@ import ast
 import itertools
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -22,7 +23,15 @@ GOLDENS = sorted((Path(__file__).parent / "data" / "models").glob("*/"))
 CLOSE = {"rtol": 0, "atol": 1e-10}
 SMALL = Config(vocab_size=20, context_length=14, num_layers=2, d_model=24, num_heads=6, d_ff=20, num_kv_heads=3)
 
+# Few, so that short texts go through a layer in several stretches.
+STRETCHES = st.sampled_from([1, 3, 5, 512])
+
 each_golden = pytest.mark.parametrize("folder", GOLDENS, ids=lambda folder: folder.name)
+
+
+def at_a_time(n_positions: int):
+    """Let so many positions through a layer together."""
+    return mock.patch.object(bytepair.transformer.model, "POSITIONS_AT_A_TIME", n_positions)
 
 
 def ids_of(*shape: int, below: int = SMALL.vocab_size, seed: int = 1) -> np.ndarray:
@@ -66,7 +75,8 @@ def test_every_way_gives_the_logits_of_pytorch(folder, how):
     golden = np.load(folder / "golden.npz")
     ids = golden["ids"]
     if how == "chunks":
-        logits = model(ids, chunk=7)
+        with at_a_time(15):
+            logits = model(ids, chunk=7)
     elif how == "low memory":
         logits = model(ids)
     else:
@@ -87,9 +97,10 @@ def test_with_a_cache_and_in_chunks_as_in_one_go(data, model):
     cache = model.new_cache(len(ids), data.draw(st.integers(n, CONTEXT)))
     chunk = data.draw(st.integers(1, CONTEXT))
     parts = itertools.pairwise(cuts)
-    logits = [model(ids[:, start:stop], cache=cache, chunk=chunk) for start, stop in parts]
-    np.testing.assert_allclose(np.concatenate(logits, axis=1), whole, **CLOSE)
-    np.testing.assert_allclose(model(ids, chunk=chunk), whole, **CLOSE)
+    with at_a_time(data.draw(STRETCHES)):
+        logits = [model(ids[:, start:stop], cache=cache, chunk=chunk) for start, stop in parts]
+        np.testing.assert_allclose(np.concatenate(logits, axis=1), whole, **CLOSE)
+        np.testing.assert_allclose(model(ids, chunk=chunk), whole, **CLOSE)
     np.testing.assert_allclose(model(ids, last_only=True), whole[:, -1:], **CLOSE)
 
 
@@ -116,11 +127,13 @@ def test_a_row_of_a_batch_is_that_row_alone(data, model):
     more = data.draw(batches(model, most=CONTEXT // 2))[: len(ids)]
     assume(len(more) == len(ids))
     chunk = data.draw(st.integers(1, CONTEXT))
-    cache = model.new_cache(len(ids), CONTEXT)
+    both = [[data.draw(st.integers(1, part.shape[1])) for _ in part] for part in (ids, more)]
+    longest = max(map(sum, zip(*both, strict=True)))
+    cache = model.new_cache(len(ids), data.draw(st.integers(longest, CONTEXT)))
     texts: list[list[int]] = [[] for _ in ids]
-    for part in (ids, more):
-        lengths = [data.draw(st.integers(1, part.shape[1])) for _ in part]
-        logits = model(part, lengths=lengths, cache=cache, chunk=chunk)
+    for part, lengths in zip((ids, more), both, strict=True):
+        with at_a_time(data.draw(STRETCHES)):
+            logits = model(part, lengths=lengths, cache=cache, chunk=chunk)
         for row, length in enumerate(lengths):
             texts[row] += part[row, :length].tolist()
             alone = model([texts[row]])[0, -length:]
