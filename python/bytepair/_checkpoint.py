@@ -89,15 +89,15 @@ class Checkpoint:
         """Whether the counts are here."""
         return self._saved is not None
 
-    def counts(self, corpus: Corpus | Counts) -> tuple[Counts, Skipped]:
-        """Return the counts that are here, and what was left out of them.
+    def counts(self, corpus: Corpus | Counts, memory_limit: int) -> tuple[Counts, Skipped]:
+        """Return the counts that are here, in so many bytes of memory at most, and what was left out of them.
 
         Raises
         ------
         TrainingError
             The corpus is not the one that was counted; the message names the first difference that is found.
         """
-        counts = Counts.load(self._folder / _COUNTS)
+        counts = Counts.load(self._folder / _COUNTS, memory_limit=memory_limit)
         known = Known(corpus)
         for _ in known.documents() or ():
             # They are read to the end, since only then is it known what they were.

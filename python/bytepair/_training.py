@@ -57,6 +57,7 @@ class TrainedTokenizer(ArrayTokenizer):
         tie: Tie = "hf",
         min_frequency: int = 1,
         max_token_length: int | None = None,
+        memory_limit: int | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -75,7 +76,7 @@ class TrainedTokenizer(ArrayTokenizer):
             Tokens in all: those that are there, and the new ones.
         tie : {"hf", "id", "bytes"}, default "hf"
             As for `train`; a token that is there counts as one learned before, in the order of the merges.
-        min_frequency, max_token_length, num_threads, progress, checkpoint
+        min_frequency, max_token_length, memory_limit, num_threads, progress, checkpoint
             As for `train`. They say nothing of the tokens that are there, but these count among the merges in progress.
 
         Returns
@@ -114,7 +115,7 @@ class TrainedTokenizer(ArrayTokenizer):
         n_more = wanted - self.vocab_size
         if n_more < 0:
             raise TrainingError(f"vocab_size={wanted} is less than the {self.vocab_size} tokens that are there already")
-        counts = counts_for(corpus, self.pattern, cuts)
+        counts = counts_for(corpus, self.pattern, cuts, memory_limit)
         options = Options(n_merges + n_more, tie, min_frequency, max_token_length, num_threads, progress)
         return self._from_training(*learn(corpus, counts, options, checkpoint, self))
 
@@ -245,7 +246,7 @@ def learn(
         },
     )
     if kept.is_counted:
-        kept_counts, skipped = kept.counts(corpus)
+        kept_counts, skipped = kept.counts(corpus, counts.memory_limit)
         training = trainer(kept_counts)
     else:
         known, skipped = _checkpoint.Known(corpus), Skipped()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -39,6 +41,11 @@ class Counts:
         How text is split: a preset's name, a regex, or regexes that split one after the other.
     special_tokens : iterable of str, default ("<|endoftext|>",)
         They cut the documents where they occur, and are not counted.
+    memory_limit : int, default 2 GiB
+        The bytes of memory that distinct pretokens may take, about 30 for each short one. What does not fit is sorted
+        and written to files in the folder for temporary files (``TMPDIR``), and added up from there: the counts are the
+        same. Such a file has no name, so nothing of it is left when the process ends, however it ends. A few MiB for
+        each thread, and the documents at hand, come on top.
 
     Raises
     ------
@@ -59,10 +66,16 @@ class Counts:
 
     __slots__ = ("_counts",)
 
-    def __init__(self, pattern: Pattern = "gpt2", special_tokens: Iterable[str] | None = ("<|endoftext|>",)) -> None:
+    def __init__(
+        self,
+        pattern: Pattern = "gpt2",
+        special_tokens: Iterable[str] | None = ("<|endoftext|>",),
+        *,
+        memory_limit: int | None = None,
+    ) -> None:
         names = _arguments.special_names(special_tokens)
         _arguments.refuse_bytes(names, {bytes([byte]): byte for byte in range(256)})
-        self._counts = _core.Counts(pattern, names)
+        self._counts = _core.Counts(pattern, names, _checked_limit(memory_limit))
 
     @classmethod
     def _of(cls, counts: _core.Counts) -> Self:
@@ -100,7 +113,8 @@ class Counts:
             The shard, or a file with this content, was counted before, by an earlier call. (That a file comes twice in
             one list is no mistake.) Or the corpus has more than 2**64 - 1 bytes.
         FormatError, ImportError, OSError
-            A file cannot be read, as in `Tokenizer.train`.
+            A file cannot be read, as in `Tokenizer.train`; or the counts pass the memory limit, and the folder for
+            temporary files is full.
         TypeError
             `corpus` or a document in it is of another type.
 
@@ -226,12 +240,14 @@ class Counts:
             self._counts.save(part)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, memory_limit: int | None = None) -> Self:
         """Read counts that were saved.
 
         Parameters
         ----------
         path : path
+        memory_limit : int, default 2 GiB
+            As for new counts.
 
         Returns
         -------
@@ -244,7 +260,7 @@ class Counts:
         OSError
             It cannot be read.
         """
-        return cls._of(_core.Counts.load(os.fspath(path)))
+        return cls._of(_core.Counts.load(os.fspath(path), _checked_limit(memory_limit)))
 
     @staticmethod
     def merge_files(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str]) -> None:
@@ -308,7 +324,7 @@ class Counts:
         >>> counts.most_common(2)
         [(b' low', 2), (b' lower', 1)]
         """
-        return self._counts.most_common(len(self) if n is None else max(n, 0))
+        return self._counts.most_common(sys.maxsize if n is None else max(n, 0))
 
     @property
     def pattern(self) -> Pattern:
@@ -353,6 +369,16 @@ class Counts:
         """Counts and totals are in units of ``2**-fraction_bits``: 0, unless they were scaled by a fraction."""
         return self._counts.fraction_bits
 
+    @property
+    def memory_limit(self) -> int:
+        """The bytes of memory that distinct pretokens may take."""
+        return self._counts.memory_limit
+
+    @property
+    def n_spills(self) -> int:
+        """How often counts were written to temporary files, because they came to the memory limit."""
+        return self._counts.n_spills
+
     def __len__(self) -> int:
         return len(self._counts)
 
@@ -382,7 +408,21 @@ def _unpickle(cls: type[Counts], data: bytes) -> Counts:
     return cls._of(_core.Counts.from_bytes(data))
 
 
-def counts_for(corpus: object, pattern: Pattern | None, special_tokens: Iterable[str] | None) -> Counts:
+def _checked_limit(memory_limit: int | None) -> int | None:
+    if memory_limit is None:
+        return None
+    try:
+        n_bytes = operator.index(memory_limit)
+    except TypeError:
+        raise TypeError(f"memory_limit must be an int, not {type(memory_limit).__name__}") from None
+    if n_bytes <= 0:
+        raise ValueError(f"memory_limit={n_bytes} must be more than 0; it is in bytes")
+    return min(n_bytes, sys.maxsize)
+
+
+def counts_for(
+    corpus: object, pattern: Pattern | None, special_tokens: Iterable[str] | None, memory_limit: int | None
+) -> Counts:
     """Return new counts to count a corpus into, or those that it is, where they were made as the arguments say.
 
     An argument that is None was not given.
@@ -391,6 +431,7 @@ def counts_for(corpus: object, pattern: Pattern | None, special_tokens: Iterable
     asked = Counts(
         default.pattern if pattern is None else pattern,
         default.special_tokens if special_tokens is None else special_tokens,
+        memory_limit=memory_limit,
     )
     if not isinstance(corpus, Counts):
         return asked

@@ -104,6 +104,7 @@ class Tokenizer(TrainedTokenizer):
         tie: Tie = "hf",
         min_frequency: int = 1,
         max_token_length: int | None = None,
+        memory_limit: int | None = None,
         num_threads: int | None = None,
         progress: Progress | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -134,6 +135,9 @@ class Tokenizer(TrainedTokenizer):
             Pairs that occur less often are not merged.
         max_token_length : int, optional
             The longest token, in bytes, this length included.
+        memory_limit : int, default 2 GiB
+            The bytes of memory that distinct pretokens may take while they are counted. What does not fit is written to
+            temporary files, as `Counts` says; the result is the same.
         num_threads : int, optional
             Threads to count with; by default one for each processor.
         progress : callable, optional
@@ -165,13 +169,15 @@ class Tokenizer(TrainedTokenizer):
         ImportError
             A package is missing that reads such files; the message names it.
         OSError
-            A file cannot be read, or the checkpoint cannot be written, and is as it was before.
+            A file cannot be read; the pretokens pass the memory limit, and the folder for temporary files is full; or
+            the checkpoint cannot be written, and is as it was before.
         TypeError
             `corpus` or a document in it is of another type.
 
         Notes
         -----
-        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens.
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training takes about 28 s bytes of
+        memory, whatever `memory_limit` says.
 
         With `tie="hf"` the merges are those of Hugging Face's trainer, but not with `max_token_length`: there, the
         limit itself is too long, and only pairs that a merge newly forms are held to it.
@@ -183,7 +189,9 @@ class Tokenizer(TrainedTokenizer):
         [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
         vocab_size = index(vocab_size, "vocab_size")
-        counts = counts_for(corpus, pattern, None if special_tokens is _SPECIAL_TOKENS else special_tokens or ())
+        counts = counts_for(
+            corpus, pattern, None if special_tokens is _SPECIAL_TOKENS else special_tokens or (), memory_limit
+        )
         names = counts.special_tokens
         n_merges = vocab_size - 256 - len(names)
         if n_merges < 0:

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::train::{Counts, Progress, Stage, StopReason, Tie, TrainOptions, Trained, naive, train, train_from};
-use bytepair_core::{Error, ErrorKind, Symbol};
+use bytepair_core::{Error, ErrorKind, Interrupt, Symbol};
 use proptest::prelude::*;
 
 const TIES: [Tie; 3] = [Tie::HuggingFace, Tie::Id, Tie::Bytes];
@@ -143,7 +143,7 @@ proptest! {
         parts.add_documents(some, NonZero::new(2), &mut |_| Ok(())).unwrap();
         let mut rest = new();
         rest.add_documents(others, None, &mut |_| Ok(())).unwrap();
-        parts.merge(&rest).unwrap();
+        parts.merge(&rest, &Interrupt::never()).unwrap();
         prop_assert_eq!(parts.most_common(usize::MAX).unwrap(), whole.most_common(usize::MAX).unwrap());
         prop_assert_eq!(parts.n_documents(), whole.n_documents());
         prop_assert_eq!(parts.total_bytes(), whole.total_bytes());
@@ -272,7 +272,7 @@ fn counts_near_the_limit_are_exact_and_beyond_it_an_error() {
     assert_eq!(trained.tokens_after(2), Some(2 * half));
 
     let mut more = counts_of([("zz", 2)]);
-    let error = more.merge(&counts).unwrap_err();
+    let error = more.merge(&counts, &Interrupt::never()).unwrap_err();
     assert!(error.is_training() && error.to_string().contains("\"ac\""), "{error}");
     assert_eq!(more.total_pretokens(), 2);
 }

@@ -23,23 +23,26 @@ pub(crate) struct Counts(Mutex<train::Counts>);
 #[pymethods]
 impl Counts {
     #[new]
-    fn new(pattern: &Bound<'_, PyAny>, special_tokens: Vec<String>) -> PyResult<Self> {
+    fn new(pattern: &Bound<'_, PyAny>, special_tokens: Vec<String>, memory_limit: Option<usize>) -> PyResult<Self> {
         let pretokenizer = convert::pattern(pattern)?;
         let counts = train::Counts::new(pretokenizer, special_tokens).map_err(|error| to_python(&error))?;
-        Ok(Self(Mutex::new(counts)))
+        Ok(match memory_limit {
+            Some(n_bytes) => counts.with_memory_limit(n_bytes).into(),
+            None => counts.into(),
+        })
     }
 
     /// Counts that were saved.
     #[staticmethod]
-    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        run_interruptible(py, LONG, |interrupt| train::Counts::load(&path, interrupt)).map(Self::from)
+    fn load(py: Python<'_>, path: PathBuf, memory_limit: Option<usize>) -> PyResult<Self> {
+        run_interruptible(py, LONG, |interrupt| train::Counts::load(&path, memory_limit, interrupt)).map(Self::from)
     }
 
     /// From what `to_bytes` gave.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        let read = run_interruptible(py, LONG, |interrupt| train::Counts::read(data, Path::new("counts"), interrupt));
-        read.map(Self::from)
+        let path = Path::new("counts");
+        run_interruptible(py, LONG, |interrupt| train::Counts::read(data, path, None, interrupt)).map(Self::from)
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -69,7 +72,8 @@ impl Counts {
         progress: Option<Py<PyAny>>,
         notes_files: bool,
     ) -> PyResult<Counter> {
-        let counting = slf.get().lock()?.counting(threads(num_threads)?, notes_files);
+        let counting =
+            slf.get().lock()?.counting(threads(num_threads)?, notes_files).map_err(|error| to_python(&error))?;
         let counting = Mutex::new(Some(Counted { counting, heard: Heard::default(), total: None }));
         Ok(Counter { counts: slf, progress, counting })
     }
@@ -78,7 +82,7 @@ impl Counts {
     fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<()> {
         let other = if slf.is(other) { &other.get().copy()? } else { other.get() };
         let (counts, other) = (&mut *slf.get().lock()?, &*other.lock()?);
-        run_interruptible(slf.py(), LONG, |_| counts.merge(other))
+        run_interruptible(slf.py(), LONG, |interrupt| counts.merge(other, interrupt))
     }
 
     /// Multiply every count by `units / 2**fraction_bits`.
@@ -97,7 +101,7 @@ impl Counts {
             return Ok(true);
         }
         let (counts, other) = (&*slf.get().lock()?, &*other.get().lock()?);
-        run_interruptible(slf.py(), LONG, |_| Ok(counts.is_same(other)))
+        run_interruptible(slf.py(), LONG, |interrupt| counts.is_same(other, interrupt))
     }
 
     /// The `n` most frequent pretokens.
@@ -117,8 +121,19 @@ impl Counts {
         PyTuple::new(py, shards.collect::<PyResult<Vec<_>>>()?)
     }
 
-    fn __len__(&self) -> PyResult<usize> {
-        Ok(self.lock()?.n_distinct())
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let counts = &*self.lock()?;
+        Ok(run_interruptible(py, LONG, |_| counts.n_distinct())?.try_into()?)
+    }
+
+    #[getter]
+    fn memory_limit(&self) -> PyResult<usize> {
+        Ok(self.lock()?.memory_limit())
+    }
+
+    #[getter]
+    fn n_spills(&self) -> PyResult<u64> {
+        Ok(self.lock()?.n_spills())
     }
 
     #[getter]

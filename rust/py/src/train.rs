@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::counts::Counts;
-use crate::engine::Engine;
-use crate::errors::{collect, run};
+use crate::engine::{Engine, LONG};
+use crate::errors::{collect, run, run_interruptible, to_python};
 use crate::tokenizer::PyTokenizer;
 
 /// How often a program that watches hears of progress.
@@ -209,7 +209,9 @@ impl Trainer {
         let base = base.map(|base| Arc::clone(&base.tokenizer));
         let mut start = start.map(unpacked).transpose()?;
         let saver = save.map(Saver::new).transpose()?;
-        let counts = &*self.counts.get().lock()?;
+        let counts = &mut *self.counts.get().lock()?;
+        run_interruptible(py, LONG, |interrupt| counts.settle(interrupt))?;
+        let counts = &*counts;
         let total = u64::try_from(self.options.max_merges).ok();
         let heard = &mut Heard::default();
         let mut watch = Watch::new(self.progress.as_ref(), total, heard);
@@ -239,7 +241,7 @@ impl Trainer {
         report.set_item("n_documents", counts.n_documents())?;
         report.set_item("n_bytes", counts.total_bytes())?;
         report.set_item("n_pretokens", counts.total_pretokens())?;
-        report.set_item("n_distinct_pretokens", counts.n_distinct())?;
+        report.set_item("n_distinct_pretokens", counts.n_distinct().map_err(|error| to_python(&error))?)?;
         report.set_item("n_tokens", PyTuple::new(py, trained.n_tokens())?)?;
         report.set_item("token_counts", PyTuple::new(py, by_id(&engine.0, trained.frequencies()))?)?;
         Ok((engine, report))

@@ -9,7 +9,8 @@ use std::thread;
 
 use super::progress::{PERIOD, Ticker};
 use super::split::Split;
-use super::table::PretokenTable;
+use super::store::{MAX_RUNS, Store};
+use super::table::SLACK;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
 use crate::threads;
@@ -18,7 +19,7 @@ use crate::threads;
 const BLOCK_BYTES: usize = 1 << 18;
 
 /// Threads look up from their work this often, in bytes: a few milliseconds even for a slow pattern.
-const LOOK_UP_BYTES: usize = 1 << 15;
+const LOOK_UP_BYTES: usize = SLACK;
 
 /// Calls `add` with each pretoken of `text`.
 #[inline]
@@ -33,41 +34,50 @@ pub(super) fn count(split: &Split, text: &[u8], mut add: impl FnMut(&[u8]) -> Re
     }
 }
 
-/// Counts documents into one private table for each thread, for as long as there are more.
+/// Counts documents into one private store for each thread, for as long as there are more.
 #[derive(Debug)]
 pub(super) struct Counter {
     split: Split,
-    tables: Vec<PretokenTable>,
+    stores: Vec<Store>,
+    /// The bytes of memory that all of them may take.
+    limit: usize,
     done: AtomicU64,
 }
 
 impl Counter {
-    pub(super) fn new(split: &Split) -> Self {
-        Self { split: split.clone(), tables: Vec::new(), done: AtomicU64::new(0) }
+    pub(super) fn new(split: &Split, limit: usize) -> Self {
+        Self { split: split.clone(), stores: Vec::new(), limit, done: AtomicU64::new(0) }
     }
 
     pub(super) fn split(&self) -> &Split {
         &self.split
     }
 
+    /// How much of a file to hold at a time: `wanted`, or less where little memory may be used.
+    pub(super) fn block_bytes(&self, wanted: usize) -> usize {
+        wanted.min(self.limit / 8).max(BLOCK_BYTES)
+    }
+
     /// Counts `documents`. After an error the counts are of no use.
     pub(super) fn count(&mut self, documents: &[&[u8]], n_threads: usize, ticker: &mut Ticker<'_>) -> Result<()> {
-        if self.tables.len() < n_threads {
-            self.tables.resize_with(n_threads, PretokenTable::default);
+        if self.stores.len() < n_threads {
+            self.stores.resize_with(n_threads, Store::default);
         }
-        let tables = self.tables.get_mut(..n_threads).unwrap_or_default();
-        let Some((own, others)) = tables.split_first_mut() else {
+        let (limit, max_runs) = (self.limit / self.stores.len().max(1), (MAX_RUNS / n_threads.max(1)).max(4));
+        let stores = self.stores.get_mut(..n_threads).unwrap_or_default();
+        let Some((own, others)) = stores.split_first_mut() else {
             return Err(Error::internal("a counter without threads"));
         };
         let feed = Mutex::new(Feed { split: &self.split, documents, document: 0, position: 0 });
-        let shared = Shared { split: &self.split, feed, stop: AtomicBool::new(false), done: &self.done };
+        let stop = AtomicBool::new(false);
+        let shared = Shared { split: &self.split, feed, limit, max_runs, stop, done: &self.done };
         thread::scope(|scope| {
             // Nothing is ever sent: the channel closes when the last thread has dropped its end.
             let (running, all_done) = mpsc::channel::<Infallible>();
-            let start = |table| {
+            let start = |store| {
                 let (running, shared) = (running.clone(), &shared);
                 threads::start(scope, move || {
-                    let result = shared.work(table, || Ok(()));
+                    let result = shared.work(store, || Ok(()));
                     drop(running);
                     result
                 })
@@ -102,17 +112,8 @@ impl Counter {
     }
 
     /// The sum of the threads' counts.
-    pub(super) fn finish(self, ticker: &mut Ticker<'_>) -> Result<PretokenTable> {
-        let mut tables = self.tables;
-        tables.sort_unstable_by_key(PretokenTable::len);
-        let mut sum = tables.pop().unwrap_or_default();
-        for table in tables {
-            for (i, (pretoken, count)) in table.iter().enumerate() {
-                ticker.step(i, 0)?;
-                sum.add(pretoken, count)?;
-            }
-        }
-        Ok(sum)
+    pub(super) fn finish(self, look_up: impl FnMut() -> Result<()>) -> Result<Store> {
+        Store::join(self.stores, self.limit, look_up)
     }
 }
 
@@ -120,13 +121,16 @@ impl Counter {
 struct Shared<'a> {
     split: &'a Split,
     feed: Mutex<Feed<'a>>,
+    /// The bytes of memory of one store, and how many files it may have open.
+    limit: usize,
+    max_runs: usize,
     stop: AtomicBool,
     done: &'a AtomicU64,
 }
 
 impl Shared<'_> {
     /// Counts blocks until there are none, or another thread has failed. Calls `look_up` every few milliseconds.
-    fn work(&self, table: &mut PretokenTable, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
+    fn work(&self, store: &mut Store, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
         loop {
             let block = self.feed.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(block) = block else {
@@ -136,7 +140,7 @@ impl Shared<'_> {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                if let Err(error) = self.text(text, table, &mut look_up) {
+                if let Err(error) = self.text(text, store, &mut look_up) {
                     self.stop.store(true, Ordering::Relaxed);
                     return Err(error);
                 }
@@ -145,7 +149,11 @@ impl Shared<'_> {
         }
     }
 
-    fn text(&self, text: &[u8], table: &mut PretokenTable, look_up: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    fn text(&self, text: &[u8], store: &mut Store, look_up: &mut impl FnMut() -> Result<()>) -> Result<()> {
+        let mut look_up = || {
+            look_up()?;
+            if self.stop.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        };
         let (mut counted, mut since) = (0, 0);
         count(self.split, text, |pretoken| {
             since += pretoken.len();
@@ -154,15 +162,13 @@ impl Shared<'_> {
                 self.done.fetch_add(widen_u64(since), Ordering::Relaxed);
                 since = 0;
                 look_up()?;
-                if self.stop.load(Ordering::Relaxed) {
-                    return Err(Error::interrupted());
-                }
+                store.spill_beyond(self.limit, self.max_runs, &mut look_up)?;
             }
-            table.add(pretoken, 1)
+            store.table().add(pretoken, 1)
         })?;
         // Special tokens are work done, too.
         self.done.fetch_add(widen_u64(text.len() - counted), Ordering::Relaxed);
-        Ok(())
+        store.spill_beyond(self.limit, self.max_runs, look_up)
     }
 }
 

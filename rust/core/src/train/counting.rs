@@ -9,7 +9,7 @@ use super::counter::Counter;
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::shards::{Shard, Shards};
 use super::split::Split;
-use super::table::PretokenTable;
+use super::store::Store;
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
 use crate::threads::n_threads;
@@ -30,15 +30,21 @@ pub struct Counting {
 
 /// What was counted.
 pub(super) struct Counted {
-    pub(super) table: PretokenTable,
+    pub(super) store: Store,
     pub(super) n_documents: u64,
     pub(super) shards: Shards,
 }
 
 impl Counting {
-    pub(super) fn new(split: &Split, num_threads: Option<NonZero<usize>>, notes_files: bool, before: &Shards) -> Self {
+    pub(super) fn new(
+        split: &Split,
+        num_threads: Option<NonZero<usize>>,
+        notes_files: bool,
+        before: &Shards,
+        limit: usize,
+    ) -> Self {
         let (before, shards) = (before.clone(), Shards::new());
-        Self { counter: Counter::new(split), num_threads, n_documents: 0, notes_files, before, shards }
+        Self { counter: Counter::new(split, limit), num_threads, n_documents: 0, notes_files, before, shards }
     }
 
     /// Notes a part of the corpus, so that it cannot count twice.
@@ -109,7 +115,11 @@ impl Counting {
     }
 
     pub(super) fn finish(self, ticker: &mut Ticker<'_>) -> Result<Counted> {
-        let table = self.counter.finish(ticker)?;
-        Ok(Counted { table, n_documents: self.n_documents, shards: self.shards })
+        let mut step = 0;
+        let store = self.counter.finish(|| {
+            step += 1;
+            ticker.step(step, 0)
+        })?;
+        Ok(Counted { store, n_documents: self.n_documents, shards: self.shards })
     }
 }

@@ -10,11 +10,13 @@ use super::counter;
 use super::counting::Counting;
 use super::counts_file::{self, CountsReader, Header, MAX_FRACTION_BITS, create, finish, open};
 use super::entries::Entries;
+use super::kway;
 use super::merge_files::{self, twice};
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::shards::{self, Shard, Shards};
 use super::split::Split;
-use super::table::PretokenTable;
+use super::store::{MAX_RUNS, Store};
+use super::table::SLACK;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
@@ -40,7 +42,8 @@ use crate::pretokenize::Pretokenizer;
 #[derive(Clone, Debug)]
 pub struct Counts {
     split: Split,
-    table: PretokenTable,
+    store: Store,
+    memory_limit: usize,
     n_documents: u64,
     fraction_bits: u32,
     shards: Shards,
@@ -67,6 +70,12 @@ impl From<u64> for Weight {
     }
 }
 
+/// What counts may take of memory if nothing is said.
+const DEFAULT_MEMORY_LIMIT: usize = 2 << 30;
+
+/// Entries between two looks at whether to stop.
+const STEPS: usize = 1 << 12;
+
 impl Counts {
     /// Counts of nothing yet.
     ///
@@ -81,7 +90,27 @@ impl Counts {
     }
 
     fn of_nothing(split: Split) -> Self {
-        Self { split, table: PretokenTable::default(), n_documents: 0, fraction_bits: 0, shards: Shards::new() }
+        let (store, shards) = (Store::default(), Shards::new());
+        Self { split, store, memory_limit: DEFAULT_MEMORY_LIMIT, n_documents: 0, fraction_bits: 0, shards }
+    }
+
+    /// These counts, to be held in `n_bytes` of memory, 2 GiB by default. What takes more is written to files without a
+    /// name in the folder for temporary files, which `TMPDIR` names.
+    ///
+    /// The limit holds for what distinct pretokens take, not for the blocks of text that are read meanwhile.
+    #[must_use]
+    pub fn with_memory_limit(self, n_bytes: usize) -> Self {
+        Self { memory_limit: n_bytes, ..self }
+    }
+
+    /// The bytes of memory that these counts may take.
+    pub fn memory_limit(&self) -> usize {
+        self.memory_limit
+    }
+
+    /// How often counts were written to disk because they came to the memory limit.
+    pub fn n_spills(&self) -> u64 {
+        self.store.n_spills()
     }
 
     /// The split of the documents.
@@ -109,8 +138,18 @@ impl Counts {
     /// [`commit`](Self::commit).
     ///
     /// With `notes_files` files are noted by their content, and refused if they were counted before.
-    pub fn counting(&self, num_threads: Option<NonZero<usize>>, notes_files: bool) -> Counting {
-        Counting::new(&self.split, num_threads, notes_files, &self.shards)
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the counts that are there have to be written to disk, and cannot.
+    pub fn counting(&mut self, num_threads: Option<NonZero<usize>>, notes_files: bool) -> Result<Counting> {
+        // What is there and what is being counted share the memory.
+        let mut left = self.memory_limit - self.memory_limit / 8;
+        if self.store.n_bytes() > self.memory_limit / 4 {
+            self.store.spill(0, MAX_RUNS, || Ok(()))?;
+        }
+        left = left.saturating_sub(self.store.n_bytes());
+        Ok(Counting::new(&self.split, num_threads, notes_files, &self.shards, left))
     }
 
     /// Adds what was counted.
@@ -125,11 +164,14 @@ impl Counts {
     pub fn commit(&mut self, counting: Counting, checkpoint: Checkpoint<'_>) -> Result<()> {
         let mut ticker = Ticker::new(checkpoint, Stage::Counting, None);
         let counted = counting.finish(&mut ticker)?;
-        let (table, one) = (counted.table, 1 << self.fraction_bits);
-        if self.is_empty() && one == 1 {
-            self.table = table;
+        if self.is_empty() && self.fraction_bits == 0 {
+            self.store = counted.store;
         } else {
-            self.table.merge(1, &table, one)?;
+            let mut step = 0;
+            self.store.merge(1, &counted.store, 1 << self.fraction_bits, self.memory_limit, || {
+                step += 1;
+                ticker.step(step, 0)
+            })?;
         }
         self.n_documents = self.n_documents.saturating_add(counted.n_documents);
         self.shards.extend(counted.shards);
@@ -148,9 +190,9 @@ impl Counts {
     /// O(`document.len()`), where the split is.
     pub fn add_document(&mut self, document: &[u8]) -> Result<()> {
         let one = 1 << self.fraction_bits;
-        counter::count(&self.split, document, |pretoken| self.table.add(pretoken, one))?;
+        counter::count(&self.split, document, |pretoken| self.store.add(pretoken, one))?;
         self.n_documents = self.n_documents.saturating_add(1);
-        Ok(())
+        self.store.spill_beyond(self.memory_limit, MAX_RUNS, || Ok(()))
     }
 
     /// Counts documents over `num_threads` threads, or one for each processor. The result does not depend on it.
@@ -170,7 +212,7 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let mut counting = self.counting(num_threads, false);
+        let mut counting = self.counting(num_threads, false)?;
         counting.add_documents(documents, checkpoint)?;
         self.commit(counting, checkpoint)
     }
@@ -191,7 +233,7 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let mut counting = self.counting(num_threads, false);
+        let mut counting = self.counting(num_threads, false)?;
         counting.add_file(path, checkpoint)?;
         self.commit(counting, checkpoint)
     }
@@ -203,7 +245,8 @@ impl Counts {
     /// As [`Counts::add_document`]; then nothing has been added.
     pub fn add_pretoken(&mut self, pretoken: &[u8], count: u64) -> Result<()> {
         let units = count.checked_mul(1 << self.fraction_bits).ok_or_else(|| super::entries::overflow(pretoken))?;
-        self.table.add(pretoken, units)
+        self.store.add(pretoken, units)?;
+        self.store.spill_beyond(self.memory_limit, MAX_RUNS, || Ok(()))
     }
 
     /// Adds the counts of `other`.
@@ -211,12 +254,13 @@ impl Counts {
     /// # Errors
     ///
     /// [`ErrorKind::Training`](crate::ErrorKind::Training) where `other` was split in another way, where the two have a
-    /// shard in common, or where together they pass 2⁶⁴ − 1 bytes. Then nothing has been added.
+    /// shard in common, or where together they pass 2⁶⁴ − 1 bytes; [`ErrorKind::Io`](crate::ErrorKind::Io) where they pass
+    /// the memory limit, and the disk is full. Then nothing has been added.
     ///
     /// # Complexity
     ///
     /// O(distinct pretokens of `other`).
-    pub fn merge(&mut self, other: &Self) -> Result<()> {
+    pub fn merge(&mut self, other: &Self, interrupt: &Interrupt<'_>) -> Result<()> {
         if let Some(difference) = self.split.difference(&other.split) {
             return Err(Error::training(format!("cannot merge counts that differ in {difference}")));
         }
@@ -225,7 +269,7 @@ impl Counts {
         }
         let fraction_bits = self.fraction_bits.max(other.fraction_bits);
         let [ours, theirs] = [self, other].map(|counts| 1 << (fraction_bits - counts.fraction_bits));
-        self.table.merge(ours, &other.table, theirs)?;
+        self.store.merge(ours, &other.store, theirs, self.memory_limit, sparsely(interrupt))?;
         self.fraction_bits = fraction_bits;
         self.n_documents = self.n_documents.saturating_add(other.n_documents);
         self.shards.extend(other.shards.iter().cloned());
@@ -250,7 +294,7 @@ impl Counts {
                 "the weights together have more than {MAX_FRACTION_BITS} bits after the point; use rounder ones"
             )));
         }
-        self.table.scale(units >> cancelled)?;
+        self.store.scale(units >> cancelled)?;
         self.fraction_bits = fraction_bits;
         Ok(())
     }
@@ -261,22 +305,39 @@ impl Counts {
     }
 
     /// The number of distinct pretokens.
-    pub fn n_distinct(&self) -> usize {
-        self.table.len()
+    ///
+    /// # Errors
+    ///
+    /// As [`visit`](Self::visit).
+    ///
+    /// # Complexity
+    ///
+    /// O(1), and of counts on disk that are not [settled](Self::settle) that of [`visit`](Self::visit).
+    pub fn n_distinct(&self) -> Result<u64> {
+        self.store.n_distinct()
     }
 
     /// Whether there are no pretokens.
     pub fn is_empty(&self) -> bool {
-        self.table.len() == 0
+        self.total_pretokens() == 0
     }
 
     /// Calls `visit` with every distinct pretoken and its count, in no particular order.
     ///
     /// # Errors
     ///
-    /// What `visit` returns.
-    pub fn visit(&self, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
-        self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count))
+    /// What `visit` returns, and [`ErrorKind::Io`](crate::ErrorKind::Io) where counts lie on disk and cannot be read.
+    pub fn visit(&self, visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+        self.store.visit(visit)
+    }
+
+    /// Brings what lies on disk into one file, if it does not yet: then each [`visit`](Self::visit) is but a read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), and what `interrupt` says; then nothing has changed.
+    pub fn settle(&mut self, interrupt: &Interrupt<'_>) -> Result<()> {
+        self.store.settle(sparsely(interrupt))
     }
 
     /// The `n` most frequent pretokens with their counts, from the most frequent on; of the same count, in the order
@@ -310,12 +371,12 @@ impl Counts {
 
     /// The bytes of all pretokens, each as often as it occurs; special tokens are not among them.
     pub fn total_bytes(&self) -> u64 {
-        self.table.total_bytes()
+        self.store.totals().0
     }
 
     /// The sum of all counts.
     pub fn total_pretokens(&self) -> u64 {
-        self.table.total_pretokens()
+        self.store.totals().1
     }
 
     /// The number of documents and files counted; scaling does not change it.
@@ -324,13 +385,37 @@ impl Counts {
     }
 
     /// Whether these are the same counts of the same shards: whether [`save`](Self::save) would write the same bytes.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let about =
-            |counts: &Self| (counts.n_documents, counts.fraction_bits, counts.total_bytes(), counts.n_distinct());
-        about(self) == about(other)
-            && self.split.difference(&other.split).is_none()
-            && self.shards == other.shards
-            && self.table.iter().all(|(pretoken, count)| other.table.get(pretoken) == count)
+    ///
+    /// # Errors
+    ///
+    /// As [`visit`](Self::visit), and what `interrupt` says.
+    ///
+    /// # Complexity
+    ///
+    /// O(d log d) for d distinct pretokens.
+    pub fn is_same(&self, other: &Self, interrupt: &Interrupt<'_>) -> Result<bool> {
+        let about = |counts: &Self| (counts.n_documents, counts.fraction_bits, counts.store.totals());
+        if about(self) != about(other)
+            || self.split.difference(&other.split).is_some()
+            || self.shards != other.shards
+            || self.n_distinct()? != other.n_distinct()?
+        {
+            return Ok(false);
+        }
+        let mut look_up = sparsely(interrupt);
+        let [mut ours, mut theirs] =
+            [kway::Sum::new(self.store.lists(&mut look_up)?)?, kway::Sum::new(other.store.lists(&mut look_up)?)?];
+        let (mut our_pretoken, mut their_pretoken) = (Vec::new(), Vec::new());
+        loop {
+            look_up()?;
+            let (our_count, their_count) = (ours.next(&mut our_pretoken)?, theirs.next(&mut their_pretoken)?);
+            if our_count != their_count || our_pretoken != their_pretoken {
+                return Ok(false);
+            }
+            if our_count.is_none() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Writes the counts. The same counts of the same shards are the same bytes.
@@ -360,23 +445,23 @@ impl Counts {
             fraction_bits: self.fraction_bits,
         };
         counts_file::write(out, path, &header, |push| {
-            for (pretoken, count) in self.table.sorted()? {
-                interrupt.check()?;
-                push(pretoken, count)?;
-            }
-            Ok(())
+            let mut look_up = sparsely(interrupt);
+            kway::sum(self.store.lists(&mut look_up)?, |pretoken, count| {
+                look_up()?;
+                push(pretoken, count)
+            })
         })
     }
 
-    /// Reads counts that were saved.
+    /// Reads counts that were saved, to be held [in so much memory](Self::with_memory_limit).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Format`](crate::ErrorKind::Format) with path and byte offset where the file is damaged, or was counted
     /// under another version of the rules or of Unicode; [`ErrorKind::Io`](crate::ErrorKind::Io); and what `interrupt`
     /// says.
-    pub fn load(path: &Path, interrupt: &Interrupt<'_>) -> Result<Self> {
-        Self::read(open(path)?, path, interrupt).map_err(|error| error.within(path))
+    pub fn load(path: &Path, memory_limit: Option<usize>, interrupt: &Interrupt<'_>) -> Result<Self> {
+        Self::read(open(path)?, path, memory_limit, interrupt).map_err(|error| error.within(path))
     }
 
     /// What [`load`](Self::load) reads.
@@ -384,13 +469,26 @@ impl Counts {
     /// # Errors
     ///
     /// As [`load`](Self::load); `path` is what messages about reading name.
-    pub fn read(reader: impl Read, path: &Path, interrupt: &Interrupt<'_>) -> Result<Self> {
+    pub fn read(
+        reader: impl Read,
+        path: &Path,
+        memory_limit: Option<usize>,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Self> {
         let mut reader = CountsReader::new(reader, path)?;
         let mut counts = Self::of_nothing(reader.header.split.clone());
+        counts.memory_limit = memory_limit.unwrap_or(counts.memory_limit);
+        let mut look_up = sparsely(interrupt);
         let mut pretoken = Vec::new();
+        let mut since = 0;
         while let Some(count) = reader.next(&mut pretoken)? {
-            interrupt.check()?;
-            counts.table.add(&pretoken, count)?;
+            look_up()?;
+            counts.store.add(&pretoken, count)?;
+            since += pretoken.len();
+            if since >= SLACK {
+                since = 0;
+                counts.store.spill_beyond(counts.memory_limit, MAX_RUNS, &mut look_up)?;
+            }
         }
         let Header { shards, n_documents, fraction_bits, .. } = reader.header;
         Ok(Self { shards, n_documents, fraction_bits, ..counts })
@@ -407,6 +505,15 @@ impl Counts {
     /// O(n log k) for n entries in k files.
     pub fn merge_files<P: AsRef<Path>>(paths: &[P], out: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
         merge_files::merge(paths, out, interrupt)
+    }
+}
+
+/// Looks at some of the entries of a long list whether to stop.
+pub(super) fn sparsely(interrupt: &Interrupt<'_>) -> impl FnMut() -> Result<()> {
+    let mut step = 0_usize;
+    move || {
+        step += 1;
+        if step.is_multiple_of(STEPS) { interrupt.check() } else { Ok(()) }
     }
 }
 
@@ -441,11 +548,11 @@ mod tests {
     fn counts_of_another_split_are_refused_by_name() {
         let mut counts = unsplit(&["<e>"]);
         counts.add_document(b"ab").unwrap();
-        let error = counts.merge(&unsplit(&["<x>"])).unwrap_err();
+        let error = counts.merge(&unsplit(&["<x>"]), &Interrupt::never()).unwrap_err();
         assert!(error.is_training() && error.to_string().contains("special tokens"), "{error}");
         let other = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
-        assert!(counts.merge(&other).unwrap_err().to_string().contains("split pattern"));
-        assert_eq!((counts.n_distinct(), counts.n_documents()), (1, 1));
+        assert!(counts.merge(&other, &Interrupt::never()).unwrap_err().to_string().contains("split pattern"));
+        assert_eq!((counts.n_distinct().unwrap(), counts.n_documents()), (1, 1));
     }
 
     #[test]
@@ -456,7 +563,7 @@ mod tests {
         for n in [1, 2] {
             let error = counts.add_documents(&[&text], NonZero::new(n), &mut |_| Err(Error::interrupted()));
             assert!(matches!(error.unwrap_err().kind(), crate::ErrorKind::Interrupted));
-            assert_eq!((counts.n_distinct(), counts.total_bytes(), counts.n_documents()), (1, 2, 1));
+            assert_eq!((counts.n_distinct().unwrap(), counts.total_bytes(), counts.n_documents()), (1, 2, 1));
         }
     }
 }

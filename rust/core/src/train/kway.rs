@@ -17,32 +17,52 @@ use crate::error::Result;
 ///
 /// O(n log k) for n entries in k lists.
 pub(super) fn sum(lists: Vec<Box<dyn Entries + '_>>, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
-    let mut heads = BinaryHeap::with_capacity(lists.len());
-    for mut list in lists {
-        let mut pretoken = Vec::new();
-        if let Some(count) = list.next(&mut pretoken)? {
-            heads.push(Head { pretoken, count, list });
-        }
+    let (mut sum, mut pretoken) = (Sum::new(lists)?, Vec::new());
+    while let Some(count) = sum.next(&mut pretoken)? {
+        visit(&pretoken, count)?;
     }
-    let (mut pretoken, mut total) = (Vec::new(), 0_u64);
-    while let Some(mut head) = heads.peek_mut() {
-        if total > 0 && head.pretoken == pretoken {
-            total = total.checked_add(head.count).ok_or_else(|| overflow(&pretoken))?;
-        } else {
-            if total > 0 {
-                visit(&pretoken, total)?;
+    Ok(())
+}
+
+/// The sum of lists as a list.
+pub(super) struct Sum<'a> {
+    heads: BinaryHeap<Head<'a>>,
+}
+
+impl<'a> Sum<'a> {
+    pub(super) fn new(lists: Vec<Box<dyn Entries + 'a>>) -> Result<Self> {
+        let mut heads = BinaryHeap::with_capacity(lists.len());
+        for mut list in lists {
+            let mut pretoken = Vec::new();
+            if let Some(count) = list.next(&mut pretoken)? {
+                heads.push(Head { pretoken, count, list });
             }
-            pretoken.clear();
-            pretoken.extend_from_slice(&head.pretoken);
-            total = head.count;
         }
-        let Head { pretoken, count, list } = &mut *head;
-        match list.next(pretoken)? {
-            Some(next) => *count = next,
-            None => drop(PeekMut::pop(head)),
-        }
+        Ok(Self { heads })
     }
-    if total > 0 { visit(&pretoken, total) } else { Ok(()) }
+}
+
+impl Entries for Sum<'_> {
+    fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
+        let mut total = None;
+        while let Some(mut head) = self.heads.peek_mut() {
+            total = match total {
+                None => {
+                    pretoken.clear();
+                    pretoken.extend_from_slice(&head.pretoken);
+                    Some(head.count)
+                }
+                Some(_) if head.pretoken != *pretoken => break,
+                Some(total) => Some(head.count.checked_add(total).ok_or_else(|| overflow(pretoken))?),
+            };
+            let Head { pretoken, count, list } = &mut *head;
+            match list.next(pretoken)? {
+                Some(next) => *count = next,
+                None => drop(PeekMut::pop(head)),
+            }
+        }
+        Ok(total)
+    }
 }
 
 /// The next entry of a list, and the list.

@@ -3,31 +3,39 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::counts::sparsely;
 use super::counts_file::{self, CountsReader, Header, create, finish, open};
-use super::entries::{Entries, overflow};
+use super::entries::{Entries, Totals};
 use super::kway;
 use super::shards::Shard;
+use super::spill::{Run, Scaled};
+use super::store::MAX_RUNS;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
 pub(super) fn merge<P: AsRef<Path>>(paths: &[P], out: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.as_ref();
-        let reader = CountsReader::new(open(path)?, path).map_err(|error| error.within(path))?;
-        files.push(Counted { path, reader });
-    }
+    let files = paths.iter().map(|path| Counted::new(path.as_ref())).collect::<Result<Vec<_>>>()?;
     let header = merged_header(&files)?;
-    let lists = files.into_iter().map(|file| -> Box<dyn Entries + '_> {
-        let shift = header.fraction_bits - file.reader.header.fraction_bits;
-        Box::new(Shifted { shift, file })
-    });
-    let lists = lists.collect();
+    let lists = |files: &[Counted<'_>]| -> Result<Vec<Box<dyn Entries>>> {
+        files.iter().map(|file| file.entries(header.fraction_bits)).collect()
+    };
+    let mut look_up = sparsely(interrupt);
+    // So many files are open at a time. Of more, the first are brought together on disk.
+    let (mut left, mut runs) = (files.as_slice(), Vec::new());
+    while left.len() > MAX_RUNS - runs.len() {
+        let (some, others) = left.split_at(MAX_RUNS - runs.len());
+        let mut first = lists(some)?;
+        first.extend(runs.iter().map(Run::entries));
+        runs = vec![Run::write(first, &mut look_up)?];
+        left = others;
+    }
+    let mut all = lists(left)?;
+    all.extend(runs.iter().map(Run::entries));
     let written = counts_file::write(BufWriter::new(create(out)?), out, &header, |push| {
-        kway::sum(lists, |pretoken, count| {
-            interrupt.check()?;
+        kway::sum(all, |pretoken, count| {
+            look_up()?;
             push(pretoken, count)
         })
     });
@@ -39,11 +47,11 @@ fn merged_header(files: &[Counted<'_>]) -> Result<Header> {
     let Some((first, rest)) = files.split_first() else {
         return Err(Error::training("there are no files of counts to merge"));
     };
-    let mut header = first.reader.header.clone();
-    header.fraction_bits = files.iter().map(|file| file.reader.header.fraction_bits).max().unwrap_or(0);
+    let mut header = first.header.clone();
+    header.fraction_bits = files.iter().map(|file| file.header.fraction_bits).max().unwrap_or(0);
     let mut owners: BTreeMap<Shard, &Path> = header.shards.iter().map(|shard| (shard.clone(), first.path)).collect();
     for file in rest {
-        let theirs = &file.reader.header;
+        let theirs = &file.header;
         if let Some(difference) = header.split.difference(&theirs.split) {
             let (first, path) = (first.path.display(), file.path.display());
             return Err(Error::training(format!("cannot merge {first} and {path}, which differ in {difference}")));
@@ -57,8 +65,8 @@ fn merged_header(files: &[Counted<'_>]) -> Result<Header> {
         header.n_documents = header.n_documents.saturating_add(theirs.n_documents);
     }
     let n_bytes = files.iter().try_fold(0_u64, |sum, file| {
-        let unit = 1 << (header.fraction_bits - file.reader.header.fraction_bits);
-        sum.checked_add(file.reader.totals.n_bytes.checked_mul(unit)?)
+        let unit = 1 << (header.fraction_bits - file.header.fraction_bits);
+        sum.checked_add(file.totals.n_bytes.checked_mul(unit)?)
     });
     let too_many = "the files together count more than 2^64 - 1 bytes; scale the counts down before they are merged";
     n_bytes.map(|_| header).ok_or_else(|| Error::training(too_many))
@@ -72,22 +80,42 @@ pub(super) fn twice(shard: &Shard, ours: &str, theirs: &str) -> Error {
     ))
 }
 
-/// A file that is read.
+/// A file, and what it says of itself.
 struct Counted<'p> {
     path: &'p Path,
+    header: Header,
+    totals: Totals,
+}
+
+impl<'p> Counted<'p> {
+    fn new(path: &'p Path) -> Result<Self> {
+        let CountsReader { header, totals, .. } = Self::open(path)?;
+        Ok(Self { path, header, totals })
+    }
+
+    fn open(path: &Path) -> Result<CountsReader<BufReader<File>>> {
+        CountsReader::new(open(path)?, path).map_err(|error| error.within(path))
+    }
+
+    /// Its entries, in units of so many bits.
+    fn entries(&self, fraction_bits: u32) -> Result<Box<dyn Entries>> {
+        let reader = Self::open(self.path)?;
+        if reader.totals != self.totals || reader.header.shards != self.header.shards {
+            return Err(Error::format("byte 0", "the file has changed while it was read").within(self.path));
+        }
+        let entries = Named { path: self.path.to_owned(), reader };
+        Ok(Box::new(Scaled { entries, factor: 1 << (fraction_bits - self.header.fraction_bits) }))
+    }
+}
+
+/// The entries of a file, which is named where they are damaged.
+struct Named {
+    path: PathBuf,
     reader: CountsReader<BufReader<File>>,
 }
 
-/// Its entries, in smaller units.
-struct Shifted<'p> {
-    file: Counted<'p>,
-    shift: u32,
-}
-
-impl Entries for Shifted<'_> {
+impl Entries for Named {
     fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
-        let next = self.file.reader.next(pretoken).map_err(|error| error.within(self.file.path))?;
-        let shift = |count: u64| count.checked_mul(1 << self.shift).ok_or_else(|| overflow(pretoken));
-        next.map(shift).transpose()
+        self.reader.next(pretoken).map_err(|error| error.within(&self.path))
     }
 }

@@ -82,7 +82,8 @@ impl Split {
             }
         }
         let stretch = text.get(start..decided).unwrap_or_default();
-        let cut = start + self.pretokenizer.last_safe_cut(stretch).unwrap_or(0);
+        let last = (1..stretch.len()).rev().find(|&at| self.pretokenizer.is_safe_cut(stretch, at));
+        let cut = start + last.unwrap_or(0);
         (cut > 0).then_some(cut)
     }
 

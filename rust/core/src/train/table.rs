@@ -4,9 +4,15 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 
-use super::entries::overflow;
+use super::entries::{Entries, overflow};
 use crate::error::{Error, Result};
 use crate::ids::{widen, widen_u64};
+
+/// So many entries are sorted at a time: some milliseconds of work, in the cache of a processor.
+const LIST_ENTRIES: usize = 1 << 16;
+
+/// So much text may come between two looks at the memory that a table takes.
+pub(super) const SLACK: usize = 1 << 15;
 
 /// Pretokens of up to this many bytes lie in their entry; nearly all occurrences do, and cost one cache line.
 const INLINE: usize = 15;
@@ -69,6 +75,7 @@ impl PretokenTable {
     }
 
     /// The count of one pretoken.
+    #[cfg(test)]
     pub(super) fn get(&self, pretoken: &[u8]) -> u64 {
         let found = match Key::new(pretoken) {
             Some(key) => self.short.find(key.hash(&self.hasher), |entry| entry.key == key).map(|entry| entry.count),
@@ -101,28 +108,67 @@ impl PretokenTable {
         Ok(())
     }
 
-    /// Multiplies every count by `ours`, at least 1, and adds every count of `other` times `theirs`; or does nothing at
-    /// all where the totals would not fit.
-    pub(super) fn merge(&mut self, ours: u64, other: &Self, theirs: u64) -> Result<()> {
-        let scaled = self.total_bytes.checked_mul(ours).zip(other.total_bytes.checked_mul(theirs));
-        if scaled.is_none_or(|(ours, theirs)| ours.checked_add(theirs).is_none()) {
+    /// Adds every count of `other` times `factor`, or nothing at all where the totals would not fit.
+    pub(super) fn merge(&mut self, other: &Self, factor: u64) -> Result<()> {
+        let more = other.total_bytes.checked_mul(factor);
+        if more.is_none_or(|more| more.checked_add(self.total_bytes).is_none()) {
             return Err(other.overflow());
         }
-        self.scale(ours)?;
-        other.iter().try_for_each(|(pretoken, count)| self.add(pretoken, count * theirs))
+        other.iter().try_for_each(|(pretoken, count)| self.add(pretoken, count * factor))
     }
 
-    /// Every distinct pretoken and its count, in the order of the pretokens' bytes.
-    pub(super) fn sorted(&self) -> Result<Vec<(&[u8], u64)>> {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(self.len()).map_err(|_| out_of_memory())?;
-        entries.extend(self.iter());
-        entries.sort_unstable();
-        Ok(entries)
+    /// Every distinct pretoken and its count, sorted, in lists to be summed. `look_up` is called for each list.
+    pub(super) fn lists(&self, mut look_up: impl FnMut() -> Result<()>) -> Result<Vec<Box<dyn Entries + '_>>> {
+        let mut entries = self.iter();
+        let mut lists: Vec<Box<dyn Entries + '_>> = Vec::new();
+        let mut left = self.len();
+        while left > 0 {
+            look_up()?;
+            let n = left.min(LIST_ENTRIES);
+            let mut list = Vec::new();
+            list.try_reserve_exact(n).map_err(|_| out_of_memory())?;
+            list.extend(entries.by_ref().take(n));
+            list.sort_unstable();
+            lists.push(Box::new(List(list.into_iter())));
+            left -= n;
+        }
+        Ok(lists)
+    }
+
+    /// The bytes of memory it takes.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.short.allocation_size() + self.long.allocation_size() + self.bytes.capacity()
+    }
+
+    /// The bytes of memory it may take at most, with [`SLACK`] bytes of text more, and while it is sorted.
+    pub(super) fn may_need(&self) -> usize {
+        let short = growth(self.short.len(), self.short.capacity(), SLACK, self.short.allocation_size());
+        let long = growth(self.long.len(), self.long.capacity(), SLACK / INLINE, self.long.allocation_size());
+        let bytes = growth(self.bytes.len(), self.bytes.capacity(), SLACK, self.bytes.capacity()) / 2;
+        // What the smaller tables before this one took may not have gone back to the system; sorting makes use of it.
+        self.n_bytes() + self.n_bytes().max(self.len() * size_of::<(&[u8], u64)>()) + short + long + bytes
+    }
+
+    /// The bytes of memory it takes more, for a while, to hold `n_distinct` pretokens like those it has.
+    pub(super) fn growth_to(&self, n_distinct: usize) -> usize {
+        let times = n_distinct.div_ceil(self.len().max(1));
+        if times < 2 { 0 } else { self.n_bytes().saturating_mul(times.next_power_of_two()) }
+    }
+
+    /// Forgets all counts. It keeps its memory up to `limit` bytes.
+    pub(super) fn clear(&mut self, limit: usize) {
+        if self.n_bytes() > limit {
+            *self = Self::default();
+            return;
+        }
+        self.short.clear();
+        self.long.clear();
+        self.bytes.clear();
+        (self.total_bytes, self.total_pretokens) = (0, 0);
     }
 
     /// What to say where the totals do not fit: it names the pretoken with the most bytes in all.
-    fn overflow(&self) -> Error {
+    pub(super) fn overflow(&self) -> Error {
         let weight = |&(pretoken, count): &(&[u8], u64)| u128::from(count) * u128::from(widen_u64(pretoken.len()));
         let heaviest = self.iter().max_by_key(|entry| (weight(entry), entry.0));
         overflow(heaviest.map_or(&[], |(pretoken, _)| pretoken))
@@ -214,6 +260,25 @@ impl Long {
     }
 }
 
+/// The bytes that a list or table takes more while it grows to hold `more` items: the old and one of twice its size are there
+/// together.
+fn growth(len: usize, capacity: usize, more: usize, n_bytes: usize) -> usize {
+    if len + more > capacity { 2 * n_bytes } else { 0 }
+}
+
+/// Entries of a table, sorted.
+struct List<'t>(std::vec::IntoIter<(&'t [u8], u64)>);
+
+impl Entries for List<'_> {
+    fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
+        let Some((next, count)) = self.0.next() else { return Ok(None) };
+        pretoken.clear();
+        pretoken.try_reserve(next.len()).map_err(|_| out_of_memory())?;
+        pretoken.extend_from_slice(next);
+        Ok(Some(count))
+    }
+}
+
 fn out_of_memory() -> Error {
     Error::memory("the counts of the pretokens")
 }
@@ -261,7 +326,7 @@ mod tests {
 
         let mut other = PretokenTable::default();
         other.add(b"q", 1).unwrap();
-        assert!(other.merge(1, &table, 1).unwrap_err().to_string().contains("abc"));
+        assert!(other.merge(&table, 1).unwrap_err().to_string().contains("abc"));
         assert_eq!(other.total_bytes(), 1);
         assert!(table.scale(2).unwrap_err().to_string().contains("abc"));
         assert_eq!(table.get(b"abc"), u64::MAX / 3);

@@ -34,7 +34,8 @@ pub(super) fn count(
     let n_threads = n_threads(num_threads, n_bytes);
     let mut ticker = Ticker::new(checkpoint, Stage::Counting, total);
     let blocks = Blocks::new(file, path, digest);
-    count_blocks(counter, blocks, n_threads, n_threads.saturating_mul(BLOCK_BYTES), &mut ticker)
+    let block_bytes = counter.block_bytes(n_threads.saturating_mul(BLOCK_BYTES));
+    count_blocks(counter, blocks, n_threads, block_bytes, &mut ticker)
 }
 
 fn count_blocks<R: Read>(
@@ -161,9 +162,9 @@ mod tests {
                     let blocks = Blocks::new(reader, Path::new("trickle"), Some(&mut digest));
                     let mut nothing = |_: Progress<'_>| Ok(());
                     let mut ticker = Ticker::new(&mut nothing, Stage::Counting, None);
-                    let mut counter = Counter::new(&split);
+                    let mut counter = Counter::new(&split, usize::MAX);
                     count_blocks(&mut counter, blocks, 1 + size % 3, size, &mut ticker).unwrap();
-                    let table = counter.finish(&mut ticker).unwrap();
+                    let table = counter.finish(|| Ok(())).unwrap().table().clone();
                     assert_eq!(
                         sorted(&table),
                         whole.most_common(usize::MAX).unwrap(),

@@ -1,0 +1,213 @@
+//! Counts in memory up to a limit, beyond it on disk.
+
+use super::entries::{Entries, Totals, overflow};
+use super::kway;
+use super::spill::Run;
+use super::table::PretokenTable;
+use crate::error::{Error, Result};
+
+/// So many runs are merged at a time: each needs a file descriptor, and about 100 KiB.
+pub(super) const MAX_RUNS: usize = 64;
+
+/// A table, and the runs it was written to whenever it came to its limit.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Store {
+    table: PretokenTable,
+    runs: Vec<Run>,
+    n_spills: u64,
+}
+
+impl Store {
+    pub(super) fn table(&mut self) -> &mut PretokenTable {
+        &mut self.table
+    }
+
+    /// The bytes of memory it takes.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.table.n_bytes()
+    }
+
+    /// How often a table was written to disk.
+    pub(super) fn n_spills(&self) -> u64 {
+        self.n_spills
+    }
+
+    pub(super) fn in_memory(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The sums of lengths times counts, and of counts. They fit 64 bits: what adds up sees to that.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        let table = (self.table.total_bytes(), self.table.total_pretokens());
+        self.runs
+            .iter()
+            .map(Run::totals)
+            .fold(table, |(n_bytes, n_pretokens), totals| (n_bytes + totals.n_bytes, n_pretokens + totals.n_pretokens))
+    }
+
+    /// Adds `count` occurrences of `pretoken`, or nothing at all where the totals would not fit.
+    pub(super) fn add(&mut self, pretoken: &[u8], count: u64) -> Result<()> {
+        if !self.in_memory() {
+            let total = Totals { n_bytes: self.totals().0, ..Totals::default() };
+            total.with(pretoken, count).ok_or_else(|| overflow(pretoken))?;
+        }
+        self.table.add(pretoken, count)
+    }
+
+    /// Writes the table to disk where it needs, or soon may need, more than `limit` bytes.
+    pub(super) fn spill_beyond(
+        &mut self,
+        limit: usize,
+        max_runs: usize,
+        look_up: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if self.table.may_need() > limit { self.spill(limit, max_runs, look_up) } else { Ok(()) }
+    }
+
+    /// Writes the table to disk. It keeps its memory up to `limit` bytes.
+    pub(super) fn spill(
+        &mut self,
+        limit: usize,
+        max_runs: usize,
+        mut look_up: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if self.table.len() == 0 {
+            return Ok(());
+        }
+        let run = Run::write(self.table.lists(&mut look_up)?, &mut look_up)?;
+        self.runs.push(run);
+        self.n_spills += 1;
+        self.table.clear(limit);
+        join_runs(&mut self.runs, max_runs, look_up)
+    }
+
+    /// Brings all that is on disk into one run.
+    pub(super) fn settle(&mut self, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
+        if self.in_memory() || (self.runs.len() == 1 && self.table.len() == 0) {
+            return Ok(());
+        }
+        let run = Run::write(self.lists(&mut look_up)?, look_up)?;
+        self.runs = vec![run];
+        self.table = PretokenTable::default();
+        Ok(())
+    }
+
+    /// The sum of some: in one table, if that takes no more than `limit` bytes meanwhile.
+    pub(super) fn join(stores: Vec<Self>, limit: usize, mut look_up: impl FnMut() -> Result<()>) -> Result<Self> {
+        let mut joined = Self::default();
+        let (mut n_bytes, mut n_distinct, mut n_needed) = (0_u64, 0, 0);
+        for store in &stores {
+            n_bytes = n_bytes.checked_add(store.totals().0).ok_or_else(|| store.too_many())?;
+            n_distinct += store.table.len();
+            n_needed += store.n_bytes();
+        }
+        let mut stores = stores;
+        stores.sort_by_key(|store| store.table.len());
+        let fits = stores.iter().all(Self::in_memory)
+            && n_needed.saturating_add(stores.last().map_or(0, |store| store.table.growth_to(n_distinct))) <= limit;
+        for mut store in stores.into_iter().rev() {
+            if !fits {
+                store.spill(0, usize::MAX, &mut look_up)?;
+            }
+            joined.runs.append(&mut store.runs);
+            joined.n_spills += store.n_spills;
+            if joined.table.len() == 0 {
+                joined.table = store.table;
+                continue;
+            }
+            for (pretoken, count) in store.table.iter() {
+                look_up()?;
+                joined.table.add(pretoken, count)?;
+            }
+        }
+        join_runs(&mut joined.runs, MAX_RUNS, look_up)?;
+        Ok(joined)
+    }
+
+    /// Multiplies every count by `ours`, at least 1, and adds every count of `other` times `theirs`; or, after an error, does
+    /// nothing at all.
+    pub(super) fn merge(
+        &mut self,
+        ours: u64,
+        other: &Self,
+        theirs: u64,
+        limit: usize,
+        mut look_up: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let scaled = self.totals().0.checked_mul(ours).zip(other.totals().0.checked_mul(theirs));
+        if scaled.is_none_or(|(ours, theirs)| ours.checked_add(theirs).is_none()) {
+            return Err(other.too_many());
+        }
+        let ours_scaled = self.runs.iter().map(|run| run.scaled(ours));
+        let runs = ours_scaled.chain(other.runs.iter().map(|run| run.scaled(theirs)));
+        let mut runs: Vec<Run> = runs.collect::<Option<_>>().ok_or_else(|| other.too_many())?;
+        let n_distinct = self.table.len() + other.table.len();
+        let fits = self.n_bytes().saturating_add(self.table.growth_to(n_distinct)) <= limit;
+        if !fits {
+            let run = Run::write(other.table.lists(&mut look_up)?, &mut look_up)?;
+            runs.extend(run.scaled(theirs));
+        }
+        join_runs(&mut runs, MAX_RUNS, look_up)?;
+        self.table.scale(ours)?;
+        self.runs = runs;
+        self.n_spills += other.n_spills + u64::from(!fits);
+        if fits { self.table.merge(&other.table, theirs) } else { Ok(()) }
+    }
+
+    /// Multiplies every count, or does nothing at all where the totals would not fit.
+    pub(super) fn scale(&mut self, factor: u64) -> Result<()> {
+        if factor == 0 {
+            *self = Self { n_spills: self.n_spills, ..Self::default() };
+            return Ok(());
+        }
+        if !self.in_memory() && self.totals().0.checked_mul(factor).is_none() {
+            return Err(self.too_many());
+        }
+        let runs = self.runs.iter().map(|run| run.scaled(factor)).collect::<Option<Vec<_>>>();
+        self.table.scale(factor)?;
+        self.runs = runs.ok_or_else(|| self.too_many())?;
+        Ok(())
+    }
+
+    /// What to say where the totals do not fit.
+    fn too_many(&self) -> Error {
+        self.table.overflow()
+    }
+
+    /// The number of distinct pretokens.
+    pub(super) fn n_distinct(&self) -> Result<u64> {
+        let mut n = 0;
+        match self.runs.as_slice() {
+            [run] if self.table.len() == 0 => n = run.totals().n_distinct,
+            _ => self.visit(|_, _| {
+                n += 1;
+                Ok(())
+            })?,
+        }
+        Ok(n)
+    }
+
+    /// Every distinct pretoken and its count: on disk in order, in memory in no particular one.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+        if self.in_memory() {
+            return self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count));
+        }
+        kway::sum(self.lists(|| Ok(()))?, visit)
+    }
+
+    /// Every distinct pretoken and its count, in order, in lists to be summed.
+    pub(super) fn lists(&self, look_up: impl FnMut() -> Result<()>) -> Result<Vec<Box<dyn Entries + '_>>> {
+        let mut lists = self.table.lists(look_up)?;
+        lists.extend(self.runs.iter().map(Run::entries));
+        Ok(lists)
+    }
+}
+
+/// Brings runs down to `max` where there are more.
+fn join_runs(runs: &mut Vec<Run>, max: usize, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
+    while runs.len() > max {
+        let some = runs.split_off(runs.len().saturating_sub(max.max(2)));
+        runs.insert(0, Run::write(some.iter().map(Run::entries).collect(), &mut look_up)?);
+    }
+    Ok(())
+}
