@@ -79,6 +79,9 @@ def test_equals_are_kept_from_the_lowest_id():
     assert distribution([5, 7, 7, 7], temperature=0).tolist() == [0, 1, 0, 0]
     assert np.flatnonzero(distribution([1, 1, 1, 1, 2], top_k=3)).tolist() == [0, 1, 4]
     assert np.flatnonzero(distribution([1, 1, 1, 1], top_p=0.4)).tolist() == [0, 1]
+    # Exactly as much as was asked for is enough.
+    assert np.flatnonzero(distribution([1, 1, 1, 1], top_p=0.5)).tolist() == [0, 1]
+    assert np.flatnonzero(distribution(np.arange(1024) % 2, top_p=1e-3, temperature=0.01)).tolist() == [1]
 
 
 def test_extremes_do_not_overflow():
@@ -134,6 +137,20 @@ def test_draws_follow_the_distribution():
     assert (counts[expected == 0] == 0).all()
     # Five standard deviations.
     assert (abs(counts - 4000 * expected) <= 5 * np.sqrt(4000 * expected) + 1).all()
+
+
+@pytest.mark.parametrize("drawn", [0.0, 1 - 2**-53])
+def test_the_first_and_the_last_number_draw_an_id_that_is_kept(drawn):
+    class Drawn(np.random.Generator):
+        def random(self) -> float:
+            return drawn
+
+    model, rng = model_of(SMALL, 7, "float32"), Drawn(np.random.PCG64(0))
+    ids: list[int] = [1]
+    for _ in range(12):
+        kept = np.flatnonzero(distribution(model([ids])[0, -1], top_k=3))
+        ids.append(next(generate(model, ids, max_new_tokens=1, top_k=3, rng=rng)))
+        assert ids[-1] == kept[0 if drawn == 0 else -1]
 
 
 def test_the_same_seed_gives_the_same_ids_and_no_state_is_shared():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gguf.gguf_reader import ReaderField
+
 from bytepair import _core
 from bytepair._gguf_reader import BoundedReader, damage, value_of
 from bytepair.errors import FormatError
@@ -29,7 +31,7 @@ _MUST_BE_FALSE = {"add_space_prefix", "remove_extra_whitespaces"}
 class _Header(BoundedReader):
     """The fields of a GGUF file; tensors are not looked at."""
 
-    def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[Any]]:
+    def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[ReaderField]]:
         return offs, []
 
 

@@ -16,9 +16,10 @@ from bytepair.errors import FormatError
 
 __all__ = ["BoundedReader", "damage", "value_of"]
 
-# The most fields of a header, and the most values in all its arrays. Published headers have about 50 and up to 1.3
-# million.
+# The most fields of a header, tensors, and values in all arrays. Published headers have about 50, up to some thousand,
+# and up to 1.3 million.
 _MAX_FIELDS = 2**14
+_MAX_TENSORS = 2**16
 _MAX_VALUES = 2**24
 
 _CUT = "the file ends before what its header says is there"
@@ -85,6 +86,11 @@ class BoundedReader(GGUFReader):
         if int(count) > _MAX_FIELDS:
             raise _fault(offs, f"the header has {int(count):,} fields, more than the limit of {_MAX_FIELDS:,}")
         return super()._build_fields(offs, count)
+
+    def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[ReaderField]]:
+        if int(count) > _MAX_TENSORS:
+            raise _fault(offs, f"the header has {int(count):,} tensors, more than the limit of {_MAX_TENSORS:,}")
+        return super()._build_tensor_info(offs, count)
 
 
 @contextlib.contextmanager

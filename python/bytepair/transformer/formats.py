@@ -23,6 +23,9 @@ __all__ = ["read", "read_config"]
 
 _MAX_CONFIG_BYTES = 2**20
 
+# The longest header of a safetensors file. Those of published models have up to some hundred thousand bytes.
+_MAX_HEADER_BYTES = 2**24
+
 # The kinds of numbers that are read, by what GGUF calls them.
 _GGUF_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1")
 
@@ -102,6 +105,10 @@ def _safetensors(files: list[Path]) -> tuple[Config, dict[str, Tensor]]:
 def _safetensors_arrays(path: Path) -> dict[str, Tensor]:
     with _needs("safetensors files are read"):
         from safetensors import SafetensorError, safe_open
+    with open(path, "rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+    if n_header > _MAX_HEADER_BYTES:
+        raise FormatError(f"the header has {n_header:,} bytes, more than the limit of {_MAX_HEADER_BYTES:,}", "byte 0")
     try:
         with safe_open(path, framework="numpy"):
             pass
@@ -110,7 +117,7 @@ def _safetensors_arrays(path: Path) -> dict[str, Tensor]:
     # The package has checked that arrays lie within the file and fill it. It does not read BF16 into NumPy, nor leave
     # arrays in the file until they are used.
     data = np.asarray(np.memmap(path, np.uint8, mode="r"))
-    begin = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    begin = 8 + n_header
     header = json.loads(data[8:begin].tobytes())
     header.pop("__metadata__", None)
     arrays = {}
