@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, ipc, parquet
 
-from bytepair import Counts, Files, FormatError, Tokenizer, TrainingError, _readers
+from bytepair import Counts, Files, FormatError, Tokenizer, TrainingError, _core, _readers
 from common import SEED, mixed_text, stdlib_texts
 
 # Ways to write rows
@@ -160,6 +160,40 @@ def test_json_lines_are_read_as_the_standard_library_reads_them(tmp_path_factory
                 assert list(files) == expected
         else:
             assert list(files) == expected
+
+
+def text_of(line: bytes) -> str | None:
+    """The text of a row, as the standard library reads it but for what it is lax about; None of a bad row."""
+
+    def no_number(name):
+        raise ValueError(name)
+
+    try:
+        row = json.loads(line.decode(), object_pairs_hook=tuple, parse_constant=no_number)
+        # An object, with the field once.
+        (text,) = [value for name, value in row if name == "text"] if isinstance(row, tuple) else []
+        text.encode()
+    except (ValueError, AttributeError):
+        return None
+    return text
+
+
+@given(
+    row=st.fixed_dictionaries({"a": JSON, "text": st.text(), "b": JSON}),
+    cuts=st.lists(
+        st.tuples(st.integers(0, 200), st.integers(0, 3), st.sampled_from(b'{}[]:,"\\ud8t0e-.\t\0\xff \xc3')),
+        max_size=3,
+    ),
+)
+def test_damaged_rows_are_refused_as_the_standard_library_does(row, cuts):
+    data = bytearray(json.dumps(row, ensure_ascii=len(cuts) % 2 == 0).encode(errors="replace"))
+    for start, length, byte in cuts:
+        data[start : start + length] = bytes([byte])
+    line = bytes(data).replace(b"\n", b" ")
+    rows = _core.JsonLines(line, "text", first=False, strict=True)
+    expected = text_of(line) if line.strip(b" \t\r\x0c") else ""
+    assert rows.to_list() == ([expected.encode()] if expected is not None and line.strip() else []), rows.errors
+    assert rows.n_errors == (expected is None)
 
 
 def test_texts_of_every_type_of_column(tmp_path):
@@ -308,7 +342,7 @@ FILES = {
         "a.parquet",
         table_bytes(TABLE, "parquet"),
         {"text_field": "body"},
-        ["there are no column 'body'; there is text"],
+        ["there is no column 'body'; there is text"],
     ),
     "parquet: null": ("a.parquet", table_bytes(NULLS, "parquet"), {}, ["row 2500: null in the column 'text'"]),
     "parquet: numbers": (

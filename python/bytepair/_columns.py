@@ -93,8 +93,8 @@ def _check(schema: pa.Schema, name: str, source: Source) -> None:
     n_found = schema.names.count(name)
     if n_found != 1:
         there = ", ".join(schema.names[:20]) or "none"
-        many = "no column" if n_found == 0 else f"{n_found} columns"
-        raise FormatError(f"there are {many} {name!r}; there is {there}", f"column {name}").within(source.path)
+        many = "is no column" if n_found == 0 else f"are {n_found} columns"
+        raise FormatError(f"there {many} {name!r}; there is {there}", f"column {name}").within(source.path)
     kind = schema.field(name).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type

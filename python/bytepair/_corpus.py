@@ -121,7 +121,7 @@ def parts_of(corpus: Corpus | object) -> Files | Iterator[Any]:
         items = iter(corpus)
     else:
         kind = type(corpus).__name__
-        raise TypeError(f"the corpus must be a path, a text, files, or an iterable of paths or texts, not {kind}")
+        raise TypeError(f"the corpus must be a path, a text, or an iterable of paths or texts, not {kind}")
     first = next(items, _NOTHING)
     if first is _NOTHING:
         return items

@@ -179,6 +179,9 @@ class Tokenizer(TrainedTokenizer):
         O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training takes about 28 s bytes of
         memory, whatever `memory_limit` says.
 
+        Rows of the library `datasets` are ``train(dataset["text"])``; without a Python object for each text they are
+        ``train(batch["text"] for batch in dataset.with_format("arrow").iter(1000))``.
+
         With `tie="hf"` the merges are those of Hugging Face's trainer, but not with `max_token_length`: there, the
         limit itself is too long, and only pairs that a merge newly forms are held to it.
 
