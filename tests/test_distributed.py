@@ -42,7 +42,7 @@ def test_the_sum_of_shards_is_the_whole(shards, tmp_path, rng):
         count_shard(shard, parts[-1])
         once = parts[-1].read_bytes()
         # A scheduler may do a task again.
-        count_shard(str(shard), parts[-1], num_threads=1)
+        count_shard(str(shard), parts[-1], num_threads=1, memory_limit=50_000)
         assert parts[-1].read_bytes() == once
     merge_counts(parts[:3], tmp_path / "some")
     merge_counts([*parts[3:], tmp_path / "some"], tmp_path / "all")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
-import hashlib
-import importlib
 import io
 import itertools
 import os
-import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -64,6 +60,8 @@ def check(source: Source) -> None:
 
 
 def _zstd() -> ModuleType:
+    import importlib
+
     # Python has it from 3.14 on.
     for name in ("compression.zstd", "backports.zstd"):
         with contextlib.suppress(ImportError):
@@ -81,6 +79,9 @@ class Bytes:
         self._file: Any = self._buffer
         self._damaged: tuple[type[Exception], ...] = ()
         if source.compression == ".gz":
+            import gzip
+            import zlib
+
             self._file = gzip.GzipFile(fileobj=self._buffer)
             self._damaged = (gzip.BadGzipFile, EOFError, zlib.error)
         elif source.compression == ".zst":
@@ -139,6 +140,8 @@ class _Digested(io.FileIO):
     """A file whose digest is taken while it is read from start to end."""
 
     def __init__(self, path: str) -> None:
+        import hashlib
+
         super().__init__(path)
         self.digest = hashlib.sha256()
 

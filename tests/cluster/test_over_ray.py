@@ -50,7 +50,13 @@ def shards(tmp_path_factory) -> list[Path]:
 
 def test_the_merges_are_those_of_one_process(cluster, shards):
     calls: list[tuple] = []
-    tokenizer = train(shards, 2_000, special_tokens=["<|endoftext|>"], progress=lambda *call: calls.append(call))
+    tokenizer = train(
+        shards,
+        2_000,
+        special_tokens=["<|endoftext|>"],
+        memory_limit=200_000,
+        progress=lambda *call: calls.append(call),
+    )
     expected = Tokenizer.train(shards, 2_000, special_tokens=["<|endoftext|>"])
     assert tokenizer == expected
     assert tokenizer.training_report == expected.training_report

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bytepair import _files
 from bytepair.counts import Counts
-from bytepair.distributed.shards import EncodedShard, TokenDtype, checked, counted, encode_shard
+from bytepair.distributed.shards import EncodedShard, TokenDtype, checked, count_into, encode_shard
 from bytepair.errors import TrainingError
 from bytepair.sources import Files
 from bytepair.tokenizer import Tokenizer
@@ -36,6 +36,7 @@ def train(
     tie: Tie = "hf",
     min_frequency: int = 1,
     max_token_length: int | None = None,
+    memory_limit: int | None = None,
     progress: Progress | None = None,
 ) -> Tokenizer:
     """Learn a vocabulary from shards that are counted over a Ray cluster.
@@ -50,6 +51,8 @@ def train(
         The files of documents, which every machine of the cluster can read. Each is a shard.
     vocab_size, pattern, special_tokens, tie, min_frequency, max_token_length
         As for `Tokenizer.train`.
+    memory_limit : int, default 2 GiB
+        As for `Counts`, of each task that counts.
     progress : callable, optional
         As for `Tokenizer.train`, but that "counting" is told in shards.
 
@@ -83,10 +86,12 @@ def train(
     ray = _ray()
     files = _once(shards)
     # What is wrong with them is said before anything is counted.
-    empty = Counts(pattern, special_tokens)
+    names = Counts(pattern, special_tokens, memory_limit=memory_limit).special_tokens
     count, add = ray.remote(_count), ray.remote(_add)
     tasks = {
-        path: count.options(num_returns=2, name=f"count {path}").remote(files.with_paths([path]), empty)
+        path: count.options(num_returns=2, name=f"count {path}").remote(
+            files.with_paths([path]), pattern, names, memory_limit
+        )
         for path in files.paths
     }
     total = _sum(ray, add, {done: counts for counts, done in tasks.values()}, progress)
@@ -173,9 +178,13 @@ def encode(
 # What runs on the workers
 
 
-def _count(shard: Files, empty: Counts) -> tuple[Counts, None]:
+def _count(
+    shard: Files, pattern: Pattern, special_tokens: tuple[str, ...], memory_limit: int | None
+) -> tuple[Counts, None]:
+    counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
+    count_into(counts, shard, 1)
     # The second is small: that it is there tells that the first is.
-    return counted(shard, empty.pattern, empty.special_tokens, 1), None
+    return counts, None
 
 
 def _add(*counts: Counts) -> Counts:

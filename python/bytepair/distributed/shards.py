@@ -54,6 +54,7 @@ def count_shard(
     *,
     pattern: Pattern = "gpt2",
     special_tokens: Iterable[str] | None = ("<|endoftext|>",),
+    memory_limit: int | None = None,
     num_threads: int | None = None,
 ) -> None:
     """Count the pretokens of a shard and save them.
@@ -67,8 +68,8 @@ def count_shard(
         A file of documents, or files; here a `str` is a path.
     out : path
         The file of counts to write; it is, at any moment, the old one or the whole new one.
-    pattern, special_tokens
-        As for `Tokenizer.train`.
+    pattern, special_tokens, memory_limit
+        As for `Counts`.
     num_threads : int, optional
         Threads to count with; by default one for each processor.
 
@@ -94,14 +95,14 @@ def count_shard(
     >>> Tokenizer.train(Counts.load(folder / "all.bpc"), vocab_size=259).merges
     [(b'l', b'o'), (b'lo', b'w')]
     """
-    counted(as_files(shard), pattern, special_tokens, num_threads).save(out)
+    counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
+    count_into(counts, as_files(shard), num_threads)
+    counts.save(out)
 
 
-def counted(shard: Files, pattern: Pattern, special_tokens: Iterable[str] | None, num_threads: int | None) -> Counts:
-    """Return the counts of a shard, known by its paths."""
-    counts = Counts(pattern, special_tokens)
+def count_into(counts: Counts, shard: Files, num_threads: int | None) -> None:
+    """Count a shard, known by its paths."""
     counts.update(shard, shard="\n".join(shard.paths), num_threads=num_threads)
-    return counts
 
 
 def merge_counts(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str]) -> None:
