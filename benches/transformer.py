@@ -268,10 +268,11 @@ def show(n_threads: int, rounds: dict[str, list[Figures]]) -> None:
         if failed := next((row["failed"] for row in rows if "failed" in row), None):
             print(f"{engine:24}{failed[:54]}")
             continue
-        decode, prefill, n_bytes = (median(engine, figure) for figure in ("decode", "prefill", "bytes"))
+        decode, prefill = (median(engine, figure) for figure in ("decode", "prefill"))
+        n_bytes = median(engine, "bytes")
         parts = [median(engine, figure, "bound") for figure in ("decode", "prefill")]
-        shown = [f"{part:.0%}" if part else "" for part in parts]
-        print(f"{engine:24}{decode:9.1f}{shown[0]:>9}{prefill:11.1f}{shown[1]:>9}{n_bytes or 0:16.2f}", end="")
+        shown = [f"{part:.0%}" if part else "" for part in parts] + [f"{n_bytes:.2f}" if n_bytes else ""]
+        print(f"{engine:24}{decode:9.1f}{shown[0]:>9}{prefill:11.1f}{shown[1]:>9}{shown[2]:>16}", end="")
         differs = engine.endswith(("F32", "eager")) and ids is not None and any(row["ids"] != ids for row in rows)
         print("  other ids" if differs else "")
     if "bound" in rounds and (speed := median("bound", "GB/s")):

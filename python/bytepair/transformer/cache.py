@@ -23,6 +23,21 @@ class KVCache:
         S is the most positions of a sequence. What lies behind a sequence's length is finite and without meaning.
     lengths : numpy.ndarray of int64, shape (B,)
         How many positions of each sequence are there.
+
+    Examples
+    --------
+    >>> from bytepair.transformer import Config, Transformer
+    >>> config = Config(vocab_size=257, context_length=64, num_layers=2, d_model=64, num_heads=4, d_ff=176)
+    >>> model = Transformer.init(config, seed=0)
+    >>> cache = model.new_cache(batch=2, max_length=10)
+    >>> whole = model([[1, 2, 3, 4], [5, 6, 7, 8]])
+    >>> first = model([[1, 2, 3], [5, 6, 7]], cache=cache)
+    >>> last = model([[4], [8]], cache=cache)
+    >>> cache.lengths, bool(abs(last[:, 0] - whole[:, 3]).max() < 1e-4)
+    (array([4, 4]), True)
+    >>> cache.truncate(1)
+    >>> cache.lengths
+    array([1, 1])
     """
 
     def __init__(self, config: Config, batch: int, max_length: int, dtype: npt.DTypeLike, num_layers: int) -> None:

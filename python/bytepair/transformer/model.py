@@ -206,6 +206,21 @@ class Transformer:
             An id is not in 0 ... V - 1.
         ShapeError
             There are no ids, a row has none that count, or it would be longer than the context or the cache.
+
+        Notes
+        -----
+        O(T (T + S) D + T N) for T positions, S in the cache and N weights.
+
+        Examples
+        --------
+        Two rows, of three ids and of one:
+
+        >>> from bytepair.transformer import Config, Transformer
+        >>> config = Config(vocab_size=257, context_length=64, num_layers=2, d_model=64, num_heads=4, d_ff=176)
+        >>> model = Transformer.init(config, seed=0)
+        >>> logits = model([[1, 2, 3], [4, 0, 0]], lengths=[3, 1], last_only=True)
+        >>> bool(abs(logits[1] - model([[4]])[0]).max() < 1e-4)
+        True
         """
         config = self.config
         tokens = _check_ids(ids, config.vocab_size)

@@ -29,6 +29,22 @@ def parameter_shapes(config: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the name and shape of each array of a model; matrices are (out, in).
 
     Names are those of Stanford's course CS336, assignment 1, and of the same kind where that model has no such array.
+
+    Parameters
+    ----------
+    config : Config
+
+    Yields
+    ------
+    name : str
+    shape : tuple of int
+
+    Examples
+    --------
+    >>> from bytepair.transformer import Config, parameter_shapes
+    >>> shapes = dict(parameter_shapes(Config.preset("smollm2-135m")))
+    >>> shapes["layers.29.attn.k_proj.weight"], len(shapes)
+    ((192, 576), 272)
     """
     d_model, d_ff, d_kv = config.d_model, config.d_ff, config.num_kv_heads * config.head_dim
     yield "token_embeddings.weight", (config.vocab_size, d_model)
