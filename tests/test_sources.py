@@ -573,6 +573,16 @@ def test_progress_is_of_the_bytes_of_files(compression, tmp_path):
     assert len(done) > 2
 
 
+def test_progress_goes_on_within_a_file(tmp_path):
+    words = " ".join(str(number) for number in random.Random(6).sample(range(10**6), 300_000)).encode()
+    (tmp_path / "a.txt").write_bytes(words * 20)
+    done: list[int] = []
+    train(tmp_path / "a.txt", num_threads=1, progress=lambda stage, at, _: stage == "counting" and done.append(at))
+    assert done == sorted(done)
+    assert done[0] < done[-1] / 2
+    assert done[-1] == 20 * len(words)
+
+
 def test_ctrl_c_ends_the_reading_of_rows(tmp_path):
     for index in range(4):
         (tmp_path / f"{index}.jsonl.gz").write_bytes(gzip.compress(MANY * 100, 1))
