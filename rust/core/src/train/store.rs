@@ -64,7 +64,7 @@ impl Store {
         if self.table.may_need() > limit { self.spill(limit, max_runs, look_up) } else { Ok(()) }
     }
 
-    /// Writes the table to disk. It keeps its memory up to `limit` bytes.
+    /// Writes the table to disk. It may keep its memory, of `limit` bytes.
     pub(super) fn spill(
         &mut self,
         limit: usize,

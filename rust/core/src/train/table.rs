@@ -155,16 +155,15 @@ impl PretokenTable {
         if times < 2 { 0 } else { self.n_bytes().saturating_mul(times.next_power_of_two()) }
     }
 
-    /// Forgets all counts. It keeps its memory up to `limit` bytes.
+    /// Forgets all counts. It keeps its memory where that leaves some of `limit` bytes to fill it.
     pub(super) fn clear(&mut self, limit: usize) {
-        if self.n_bytes() > limit {
-            *self = Self::default();
-            return;
-        }
         self.short.clear();
         self.long.clear();
         self.bytes.clear();
         (self.total_bytes, self.total_pretokens) = (0, 0);
+        if self.may_need() > limit / 4 * 3 {
+            *self = Self::default();
+        }
     }
 
     /// What to say where the totals do not fit: it names the pretoken with the most bytes in all.
