@@ -149,7 +149,7 @@ ROWS = st.lists(
 def test_json_lines_are_read_as_the_standard_library_reads_them(tmp_path_factory, rows, ascii, line_end, last):
     with contextlib.suppress(UnicodeEncodeError):
         lines = [json.dumps(row, ensure_ascii=ascii).encode() for row in rows]
-        path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+        path = tmp_path_factory.getbasetemp() / "property.jsonl"
         path.write_bytes(line_end.encode().join(lines) + (line_end.encode() if last else b""))
         read = [json.loads(line) for line in path.read_bytes().split(b"\n") if line.strip()]
         assert read == rows
