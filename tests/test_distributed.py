@@ -97,6 +97,8 @@ def test_what_fails_leaves_the_old_file(shards, tmp_path):
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     with pytest.warns(UserWarning, match="1 row was left out"):
         assert encode_shard(Files(bad, on_error="skip"), tmp_path / "b.npy", builtin("gpt2")).n_skipped == 1
+    with pytest.warns(UserWarning, match="1 row was left out"):
+        count_shard(Files(bad, on_error="skip"), tmp_path / "b.bpc")
 
 
 @pytest.mark.parametrize(

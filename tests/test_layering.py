@@ -77,7 +77,17 @@ PYTHON_MAY_IMPORT = {
     "_training": {"_arrays", "_checkpoint", "_core", "_report", "_types", "counts", "errors", "sources"},
     "tokenizer": {"_arguments", "_core", "_files", "_load", "_training", "_types", "counts", "errors"},
     # Ray is imported where a function is called that needs it.
-    "distributed": {"_files", "_readers", "_types", "counts", "distributed", "errors", "sources", "tokenizer"},
+    "distributed": {
+        "_corpus",
+        "_files",
+        "_readers",
+        "_types",
+        "counts",
+        "distributed",
+        "errors",
+        "sources",
+        "tokenizer",
+    },
     "_figure": set(),
     "unicode": {"_corpus", "_figure", "_types", "errors", "tokenizer", "unicode"},
     "_encoding": {"_core"},

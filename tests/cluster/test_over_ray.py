@@ -178,7 +178,11 @@ def test_rows_left_out_are_in_the_manifest(cluster, tmp_path):
     files = Files([tmp_path / "bad.jsonl"], on_error="skip")
     (row,) = encode(files, tmp_path / "tokens", Tokenizer.from_pretrained("gpt2"))
     assert (row.n_documents, row.n_skipped) == (1, 1)
-    assert train(files, 258) == Tokenizer.train(["low"], 258)
+    with pytest.warns(UserWarning, match=r"1 row was left out, first .*bad\.jsonl: line 2") as warned:
+        tokenizer = train(files, 258)
+    assert warned[0].filename == __file__
+    assert tokenizer == Tokenizer.train(["low"], 258)
+    assert tokenizer.training_report.n_skipped == 1
 
 
 def test_arguments_are_refused_before_any_task(tmp_path):

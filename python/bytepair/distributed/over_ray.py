@@ -13,7 +13,7 @@ from bytepair import _files
 from bytepair.counts import Counts
 from bytepair.distributed.shards import EncodedShard, TokenDtype, checked, count_into, encode_shard
 from bytepair.errors import TrainingError
-from bytepair.sources import Files
+from bytepair.sources import Files, Skipped
 from bytepair.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def train(
         )
         for path in files.paths
     }
-    total = _sum(ray, add, {done: counts for counts, done in tasks.values()}, progress)
-    return Tokenizer.train(
+    total, skipped = _sum(ray, add, {done: counts for counts, done in tasks.values()}, progress)
+    tokenizer = Tokenizer.train(
         total,
         vocab_size,
         tie=tie,
@@ -103,6 +103,11 @@ def train(
         max_token_length=max_token_length,
         progress=None if progress is None else _but_counting(progress),
     )
+    report = tokenizer.training_report
+    assert report is not None
+    tokenizer._training_report = report._replace(n_skipped=skipped.n_rows, skipped=skipped.reasons)
+    skipped.warn(2)
+    return tokenizer
 
 
 def encode(
@@ -157,22 +162,24 @@ def encode(
         )
         for number, path in enumerate(files.paths)
     ]
-    for n_done, _ in enumerate(_done(ray, tasks), 1):
+    rows: dict[Any, EncodedShard] = {}
+    for n_done, (done, row) in enumerate(_done(ray, tasks), 1):
+        rows[done] = row
         if progress is not None:
             progress("encoding", n_done, len(tasks))
-    rows: list[EncodedShard] = [_get(ray, done) for done in tasks]
+    in_order = [rows[done] for done in tasks]
     manifest = {
         "tokenizer": tokenizer.fingerprint,
         "vocab_size": tokenizer.n_vocab,
         "dtype": kind,
         "separator": separator,
-        "n_documents": sum(row.n_documents for row in rows),
-        "n_bytes": sum(row.n_bytes for row in rows),
-        "n_tokens": sum(row.n_tokens for row in rows),
-        "shards": [row._replace(path=Path(row.path).name)._asdict() for row in rows],
+        "n_documents": sum(row.n_documents for row in in_order),
+        "n_bytes": sum(row.n_bytes for row in in_order),
+        "n_tokens": sum(row.n_tokens for row in in_order),
+        "shards": [row._replace(path=Path(row.path).name)._asdict() for row in in_order],
     }
     _files.write({out / "manifest.json": json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"})
-    return rows
+    return in_order
 
 
 # What runs on the workers
@@ -180,11 +187,11 @@ def encode(
 
 def _count(
     shard: Files, pattern: Pattern, special_tokens: tuple[str, ...], memory_limit: int | None
-) -> tuple[Counts, None]:
+) -> tuple[Counts, Skipped]:
     counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
-    count_into(counts, shard, 1)
     # The second is small: that it is there tells that the first is.
-    return counts, None
+    skipped = count_into(counts, shard, 1)
+    return counts, skipped
 
 
 def _add(*counts: Counts) -> Counts:
@@ -223,25 +230,31 @@ def _once(shards: Files | Iterable[str | os.PathLike[str]]) -> Files:
     return files.with_paths([Path(path).absolute() for path in files.paths])
 
 
-def _done(ray: Any, waiting: list[Any]) -> Iterator[Any]:  # noqa: ANN401
-    """Yield references as they are done, and raise what a task raised, at once."""
+def _done(ray: Any, waiting: list[Any]) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401
+    """Yield references with their values, as they are done, and raise what a task raised, at once."""
     waiting = list(waiting)
     try:
         while waiting:
             done, waiting = ray.wait(waiting)
             for reference in done:
-                _get(ray, reference)
-                yield reference
+                yield reference, _get(ray, reference)
     finally:
         # Where one failed, or whoever waits has stopped, the others are of no use.
         for reference in waiting:
             ray.cancel(reference)
 
 
-def _sum(ray: Any, add: Any, counts: dict[Any, Any], progress: Progress | None) -> Counts:  # noqa: ANN401
-    """Return the sum of counts, each by the reference that is done with it, as a tree of tasks."""
+def _sum(
+    ray: Any,  # noqa: ANN401
+    add: Any,  # noqa: ANN401
+    counts: dict[Any, Any],
+    progress: Progress | None,
+) -> tuple[Counts, Skipped]:
+    """Return the sum of counts, made by a tree of tasks, and what was left out of them."""
+    skipped = Skipped()
     levels: defaultdict[int, list[Any]] = defaultdict(list)
-    for n_done, done in enumerate(_done(ray, list(counts)), 1):
+    for n_done, (done, left_out) in enumerate(_done(ray, list(counts)), 1):
+        skipped = skipped.plus(left_out)
         levels[0].append(counts[done])
         level = 0
         while len(levels[level]) == FAN_IN:
@@ -253,7 +266,7 @@ def _sum(ray: Any, add: Any, counts: dict[Any, Any], progress: Progress | None) 
     while len(rest) > 1:
         rest = [add.remote(*rest[start : start + FAN_IN]) for start in range(0, len(rest), FAN_IN)]
     total: Counts = _get(ray, rest[0])
-    return total
+    return total, skipped
 
 
 def _get(ray: Any, reference: Any) -> Any:  # noqa: ANN401

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
-from bytepair import _files, _readers
+from bytepair import _corpus, _files, _readers
 from bytepair.counts import Counts
 from bytepair.sources import Files, Skipped
 from bytepair.tokenizer import Tokenizer
@@ -96,13 +96,14 @@ def count_shard(
     [(b'l', b'o'), (b'lo', b'w')]
     """
     counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
-    count_into(counts, as_files(shard), num_threads)
+    skipped = count_into(counts, as_files(shard), num_threads)
     counts.save(out)
+    skipped.warn(2)
 
 
-def count_into(counts: Counts, shard: Files, num_threads: int | None) -> None:
-    """Count a shard, known by its paths."""
-    counts.update(shard, shard="\n".join(shard.paths), num_threads=num_threads)
+def count_into(counts: Counts, shard: Files, num_threads: int | None) -> Skipped:
+    """Count a shard, known by its paths, and return what was left out."""
+    return _corpus.count(counts._counts, shard, num_threads, None, shard="\n".join(shard.paths))
 
 
 def merge_counts(paths: Iterable[str | os.PathLike[str]], out: str | os.PathLike[str]) -> None:
