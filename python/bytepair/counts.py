@@ -396,7 +396,7 @@ class Counts:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _unpickle, (type(self), self._counts.to_bytes())
+        return _unpickle, (type(self), self._counts.to_bytes(), self.memory_limit)
 
     def __repr__(self) -> str:
         size = f"{len(self):,} distinct of {self.total_pretokens:,} pretokens, {self.total_bytes:,} bytes"
@@ -404,8 +404,8 @@ class Counts:
         return f"<{type(self).__name__}: {size}{unit}, pattern {self.pattern!r}>"
 
 
-def _unpickle(cls: type[Counts], data: bytes) -> Counts:
-    return cls._of(_core.Counts.from_bytes(data))
+def _unpickle(cls: type[Counts], data: bytes, memory_limit: int) -> Counts:
+    return cls._of(_core.Counts.from_bytes(data, memory_limit))
 
 
 def _checked_limit(memory_limit: int | None) -> int | None:

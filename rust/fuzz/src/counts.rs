@@ -44,6 +44,9 @@ pub(super) fn counts(data: &[u8]) -> Result<()> {
     let all = usize::MAX;
     assert_eq!(one_by_one.most_common(all).unwrap(), at_once.most_common(all).unwrap());
     assert_eq!(one_by_one.most_common(all).unwrap(), apart.most_common(all).unwrap());
+    let mut on_disk = new().with_memory_limit(1);
+    on_disk.add_documents(&slices, NonZero::new(2), &mut |_| Ok(())).unwrap();
+    assert_eq!(bytes(&one_by_one), bytes(&on_disk));
     let saved = bytes(&one_by_one);
     assert_eq!(saved, bytes(&at_once));
     assert!(same(&read(&saved).unwrap(), &one_by_one));

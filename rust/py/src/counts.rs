@@ -40,9 +40,10 @@ impl Counts {
 
     /// From what `to_bytes` gave.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+    fn from_bytes(py: Python<'_>, data: &[u8], memory_limit: Option<usize>) -> PyResult<Self> {
         let path = Path::new("counts");
-        run_interruptible(py, LONG, |interrupt| train::Counts::read(data, path, None, interrupt)).map(Self::from)
+        run_interruptible(py, LONG, |interrupt| train::Counts::read(data, path, memory_limit, interrupt))
+            .map(Self::from)
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

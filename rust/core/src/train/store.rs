@@ -211,3 +211,87 @@ fn join_runs(runs: &mut Vec<Run>, max: usize, mut look_up: impl FnMut() -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn store(entries: &[(&str, u64)], limit: usize) -> Store {
+        let mut store = Store::default();
+        for (pretoken, count) in entries {
+            store.add(pretoken.as_bytes(), *count).unwrap();
+            store.spill_beyond(limit, 2, || Ok(())).unwrap();
+        }
+        store
+    }
+
+    fn entries(store: &Store) -> BTreeMap<Vec<u8>, u64> {
+        let mut entries = BTreeMap::new();
+        let visit = |pretoken: &[u8], count| {
+            assert!(entries.insert(pretoken.to_vec(), count).is_none(), "a pretoken comes once");
+            Ok(())
+        };
+        store.visit(visit).unwrap();
+        entries
+    }
+
+    const SOME: [(&str, u64); 6] =
+        [("a", 1), ("ab", 2), ("a", 3), ("a pretoken that is long", 4), ("b", 5), ("a pretoken that is long", 6)];
+
+    #[test]
+    fn on_disk_is_as_in_memory() {
+        let (memory, mut disk) = (store(&SOME, usize::MAX), store(&SOME, 0));
+        assert_eq!((memory.n_spills(), disk.n_spills()), (0, 6));
+        for settle in [false, true] {
+            assert_eq!(entries(&disk), entries(&memory));
+            assert_eq!((disk.totals(), disk.n_distinct().unwrap()), (memory.totals(), 4));
+            if settle {
+                disk.settle(|| Ok(())).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_the_same_wherever_the_parts_lie() {
+        let expected: BTreeMap<Vec<u8>, u64> =
+            entries(&store(&SOME, usize::MAX)).into_iter().map(|(pretoken, count)| (pretoken, 5 * count)).collect();
+        for ours in [0, usize::MAX] {
+            for theirs in [0, usize::MAX] {
+                for limit in [0, usize::MAX] {
+                    let (mut sum, other) = (store(&SOME, ours), store(&SOME, theirs));
+                    sum.merge(2, &other, 3, limit, || Ok(())).unwrap();
+                    assert_eq!(entries(&sum), expected);
+                    let joined = Store::join(vec![store(&SOME, ours), Store::default(), other], limit, || Ok(()));
+                    let mut joined = joined.unwrap();
+                    assert_eq!(joined.totals(), (2 * 243, 2 * 21));
+                    joined.scale(7).unwrap();
+                    assert_eq!(joined.totals(), (14 * 243, 14 * 21));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_that_do_not_fit_are_errors_wherever_the_parts_lie() {
+        for ours in [0, usize::MAX] {
+            for theirs in [0, usize::MAX] {
+                let (mut sum, other) = (store(&[("a", u64::MAX - 1)], ours), store(&[("b", 2)], theirs));
+                assert!(sum.add(b"b", 2).unwrap_err().is_training());
+                assert!(sum.scale(2).unwrap_err().is_training());
+                assert!(sum.merge(1, &other, 1, usize::MAX, || Ok(())).unwrap_err().is_training());
+                assert_eq!(sum.totals().0, u64::MAX - 1);
+                sum.add(b"b", 1).unwrap();
+                assert_eq!(sum.totals().0, u64::MAX);
+            }
+        }
+    }
+
+    #[test]
+    fn who_looks_up_can_stop_the_work() {
+        let mut disk = store(&SOME, 0);
+        assert!(disk.settle(|| Err(Error::interrupted())).is_err());
+        assert_eq!(entries(&disk), entries(&store(&SOME, usize::MAX)));
+    }
+}
