@@ -83,7 +83,7 @@ def test_counting_and_adding_up(corpus, tmp_path):
     assert run("count", corpus, limit=8 * 2**30, out=whole)["n_spills"] == 0
     for num_threads in (1, 2, 8):
         found = run("count", corpus, num_threads=num_threads, out=tmp_path / "some.bpc")
-        assert 3 <= found["n_spills"] <= 100
+        assert 3 <= found["n_spills"] <= 30 * num_threads
         assert found["peak"] <= 1.2 * LIMIT
         assert (tmp_path / "some.bpc").read_bytes() == whole.read_bytes()
     parts = []

@@ -143,8 +143,8 @@ impl Counts {
     ///
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the counts that are there have to be written to disk, and cannot.
     pub fn counting(&mut self, num_threads: Option<NonZero<usize>>, notes_files: bool) -> Result<Counting> {
-        // What is there and what is being counted share the memory.
-        let mut left = self.memory_limit - self.memory_limit / 8;
+        // What is there and what is being counted share the memory with blocks of text, and with what sorts and writes.
+        let mut left = self.memory_limit - self.memory_limit / 4;
         if self.store.n_bytes() > self.memory_limit / 4 {
             self.store.spill(0, MAX_RUNS, || Ok(()))?;
         }
