@@ -207,7 +207,7 @@ UNSAFE = {
     "core/src/pretokenize/simd/neon.rs": 2,
     "core/src/encode/eights.rs": 4,
     "core/src/encode/hits.rs": 2,
-    "core/src/encode/prefetch.rs": 1,
+    "core/src/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,
     "py/src/buffer.rs": 2,
 }

@@ -28,6 +28,7 @@ mod interrupt;
 mod linear_time;
 mod open_end;
 pub mod pipeline;
+mod prefetch;
 pub mod pretokenize;
 pub mod rows;
 mod threads;

@@ -21,10 +21,10 @@ use std::arch::x86_64::{
 
 use super::batch::PLACES;
 use super::key::{Key, MAX_SHORT, TOO_LONG};
-use super::prefetch::prefetch;
 use super::sink::BATCH;
 use super::table::Asker;
 use crate::ids::{widen, widen_u64};
+use crate::prefetch::prefetch;
 
 /// So many pretokens are taken at once.
 const N: usize = 8;

@@ -18,7 +18,6 @@ pub mod naive;
 mod packed;
 pub(crate) mod parallel;
 mod pool;
-mod prefetch;
 mod prefixes;
 mod ring;
 mod run;

@@ -214,7 +214,7 @@ impl<const W: usize, const B: usize> Asker<W, B> {
     #[inline(always)]
     pub(super) fn ask(&self, key: &Key<W>) -> u32 {
         let place = halves(hash(&self.seeds, key) >> self.shift)[0];
-        super::prefetch::prefetch(self.lines.wrapping_add(widen(place) & self.index));
+        crate::prefetch::prefetch(self.lines.wrapping_add(widen(place) & self.index));
         place
     }
 }

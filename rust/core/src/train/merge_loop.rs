@@ -11,7 +11,8 @@ use super::{Counts, TrainOptions};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, widen, widen_u64};
 
-/// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other.
+/// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other, and those of the
+/// next have begun.
 const GROUP: usize = 64;
 
 /// After this many visits, a merge looks whether a checkpoint is due.
@@ -97,9 +98,11 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         let mut replaced = 0;
         for visits in self.candidates.positions(places).chunks(LOOK_UP_VISITS) {
             self.ticker.tick(self.trained.merges())?;
-            for group in visits.chunks(GROUP) {
+            let mut groups = visits.chunks(GROUP).peekable();
+            while let Some(group) = groups.next() {
                 self.left.reserve(GROUP)?;
                 self.right.reserve(GROUP)?;
+                groups.peek().into_iter().copied().flatten().for_each(|&position| self.words.prefetch(position));
                 let mut standing = [0; GROUP];
                 let mut n = 0;
                 for &position in group {
@@ -110,23 +113,28 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
                         (self.words.symbol(start) == a) & (self.words.symbol(start + widen(a_length)) == b),
                     );
                 }
-                for &position in &standing[..n] {
+                let standing = &standing[..n];
+                let mut weights = [0; GROUP];
+                for (weight, &position) in weights.iter_mut().zip(standing) {
+                    *weight = self.words.weight(widen(position));
+                }
+                for (&position, weight) in standing.iter().zip(weights) {
                     // In a run such as `aaa`, the occurrence before may have taken this one's left symbol.
                     if self.words.symbol(widen(position)) != a {
                         continue;
                     }
                     let around = self.words.join(position, a_length, b_length, made);
-                    replaced += around.weight;
+                    replaced += weight;
                     let (symbol, at) = around.left;
                     if symbol == made {
                         // Two occurrences in a row: what the first formed with this one's left symbol is gone again.
                         self.right.pop_position();
                     }
                     if !symbol.is_none() {
-                        self.left.push(symbol, at, around.weight);
+                        self.left.push(symbol, at, weight);
                     }
                     if !around.right.is_none() {
-                        self.right.push(around.right, position, around.weight);
+                        self.right.push(around.right, position, weight);
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
@@ -12,7 +13,7 @@ use super::tie::TieRule;
 use super::words::{Around, Words};
 use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
-use crate::ids::{Pair, Symbol, narrow, widen};
+use crate::ids::{Pair, Symbol, widen};
 
 /// Merges from which training goes on.
 ///
@@ -93,21 +94,20 @@ impl<'m> Start<'m> {
         worth.try_reserve_exact(self.merges.len()).map_err(|_| Error::memory("the merges to start from"))?;
         worth.resize(self.merges.len(), Worth::default());
         let mut queue = BinaryHeap::new();
-        let mut start = 1;
+        let mut from = 0;
         for step in 0.. {
             ticker.step(step, self.merges)?;
-            let Some(end) = words.end(start) else { break };
-            if end - widen(start) <= SHORT {
-                self.make_in_short_word(words, start, end, &mut worth);
+            let Some(bytes) = words.pretoken(from) else { break };
+            from = bytes.end;
+            if bytes.len() <= SHORT {
+                self.make_in_short_word(words, bytes, &mut worth);
             } else {
-                let bytes = start..narrow(end).unwrap_or(u32::MAX);
                 queue.extend(bytes.clone().zip(bytes.skip(1)).filter_map(|(at, next)| {
                     let made = self.made(words.symbol(widen(at)), words.symbol(widen(next)));
                     (!made.is_none()).then_some(Reverse((made, at)))
                 }));
                 self.make_in_long_word(words, &mut queue, &mut worth, ticker)?;
             }
-            start = narrow(end + 1).unwrap_or(u32::MAX);
         }
         for (pair, worth) in self.pairs().zip(worth) {
             candidates.take(pair);
@@ -116,13 +116,13 @@ impl<'m> Start<'m> {
         Ok(())
     }
 
-    /// Makes merges in the pretoken from `start` to `end`.
-    fn make_in_short_word(&self, words: &mut Words, start: u32, end: usize, worth: &mut [Worth]) {
-        let mut n = end - widen(start);
+    /// Makes merges in the pretoken of these bytes.
+    fn make_in_short_word(&self, words: &mut Words, bytes: Range<u32>, worth: &mut [Worth]) {
+        let mut n = bytes.len();
         let mut positions = [0; SHORT];
         // What each token and the one after it make.
         let mut makes = [Symbol::NONE; SHORT];
-        for (i, position) in (start..).take(n).enumerate() {
+        for (i, position) in bytes.enumerate() {
             positions[i] = position;
             makes[i] = self.made(words.symbol(widen(position)), words.symbol(widen(position) + 1));
         }
@@ -177,8 +177,9 @@ impl<'m> Start<'m> {
         // In `aaa`, the second occurrence was there too, and goes with the first.
         let overlaps = left == right && around.right == left;
         let worth = &mut worth[made.index() - Symbol::BYTES];
-        worth.count += around.weight * if overlaps { 2 } else { 1 };
-        worth.replaced += around.weight;
+        let weight = words.weight(widen(position));
+        worth.count += weight * if overlaps { 2 } else { 1 };
+        worth.replaced += weight;
         around
     }
 

@@ -1,24 +1,50 @@
 //! The distinct pretokens as tokens, laid end to end so that every neighbour is one step away.
 
+use std::ops::Range;
+
 use super::Counts;
 use super::progress::Ticker;
 use crate::error::{Error, Result};
-use crate::ids::{Pair, Symbol, widen};
+use crate::ids::{Pair, Symbol, narrow, widen};
+use crate::prefetch::prefetch;
 
 /// Positions are 32 bits wide: half the memory of the index.
 const MAX_CELLS: usize = widen(u32::MAX);
 
 /// One byte of a pretoken, or the border between two.
 ///
-/// All that a merge asks about a place lies in this one record, and the records of neighbours lie next to it.
+/// The first byte of a token holds its symbol. All other cells have the highest bit set: the last byte of a token holds its
+/// length besides, and a border the length 1, as if it were a token without a symbol. So where a token ends, the cell tells
+/// how far back it begins; a token of one byte needs no telling.
 #[derive(Clone, Copy)]
-struct Cell {
-    /// The token that starts here; none at a border and inside a token.
-    symbol: Symbol,
-    /// The length of the token that ends here; 1 at a border. Inside a token it has no meaning.
-    back: u32,
-    /// How often the pretoken occurs.
-    weight: u64,
+struct Cell(u32);
+
+impl Cell {
+    const BACK: u32 = 1 << 31;
+    const BORDER: Self = Self(Self::BACK | 1);
+
+    #[inline(always)]
+    fn is_border(self) -> bool {
+        self.0 == Self::BORDER.0
+    }
+
+    #[inline(always)]
+    fn symbol(self) -> Symbol {
+        if self.0 & Self::BACK == 0 { Symbol::new(self.0) } else { Symbol::NONE }
+    }
+
+    /// The length of the token that ends here.
+    #[inline(always)]
+    fn back(self) -> u32 {
+        if self.0 & Self::BACK == 0 { 1 } else { self.0 & !Self::BACK }
+    }
+}
+
+/// Where the borders are among 64 cells, and how many there are before.
+#[derive(Clone, Copy)]
+struct Borders {
+    before: u32,
+    bits: u64,
 }
 
 /// The distinct pretokens, each segmented into tokens, with a border before, between and after them.
@@ -26,6 +52,9 @@ struct Cell {
 /// A position is that of a token's first byte. Merging moves nothing, whatever the length of a pretoken.
 pub(super) struct Words {
     cells: Vec<Cell>,
+    borders: Vec<Borders>,
+    /// How often each pretoken occurs.
+    weights: Vec<u64>,
     /// How often each byte is a pretoken of its own, which no merge can change.
     lone: [u64; Symbol::BYTES],
 }
@@ -36,23 +65,22 @@ pub(super) struct Around {
     pub(super) left: (Symbol, u32),
     /// The token to the right; no symbol where the pretoken ends.
     pub(super) right: Symbol,
-    /// How often the pretoken occurs.
-    pub(super) weight: u64,
 }
 
 impl Words {
     /// Lays out all pretokens that have pairs, each byte a token.
     pub(super) fn new(counts: &Counts, ticker: &mut Ticker<'_>) -> Result<Self> {
         // Two passes: the counts may lie on disk, and to hold them here besides the cells is what that saves.
-        let (mut n_bytes, mut n_cells, mut step) = (0, 1, 0);
+        let (mut n_bytes, mut n_words, mut step) = (0, 0, 0);
         counts.visit(|pretoken, _| {
             if pretoken.len() > 1 {
                 n_bytes += pretoken.len();
-                n_cells += pretoken.len() + 1;
+                n_words += 1;
             }
             step += 1;
             ticker.step(step, 0)
         })?;
+        let n_cells = 1 + n_bytes + n_words;
         if n_cells > MAX_CELLS {
             return Err(Error::training(format!(
                 "the distinct pretokens hold {} bytes, more than the 4 GiB that training can index; \
@@ -60,43 +88,63 @@ impl Words {
                 n_bytes
             )));
         }
-        let mut cells = Vec::new();
-        cells.try_reserve_exact(n_cells).map_err(|_| Error::memory("the distinct pretokens"))?;
-        let border = Cell { symbol: Symbol::NONE, back: 1, weight: 0 };
-        cells.push(border);
-        let mut lone = [0; Symbol::BYTES];
+        let missing = |_| Error::memory("the distinct pretokens");
+        let mut words = Self { cells: Vec::new(), borders: Vec::new(), weights: Vec::new(), lone: [0; Symbol::BYTES] };
+        words.cells.try_reserve_exact(n_cells).map_err(missing)?;
+        words.borders.try_reserve_exact(n_cells.div_ceil(64)).map_err(missing)?;
+        words.weights.try_reserve_exact(n_words).map_err(missing)?;
+        words.cells.push(Cell::BORDER);
         counts.visit(|pretoken, weight| {
             if let &[byte] = pretoken {
-                lone[usize::from(byte)] = weight;
+                words.lone[usize::from(byte)] = weight;
                 return Ok(());
             }
             for piece in pretoken.chunks(1 << 20) {
                 ticker.tick(0)?;
-                cells.extend(piece.iter().map(|&byte| Cell { symbol: Symbol::from_byte(byte), back: 1, weight }));
+                words.cells.extend(piece.iter().map(|&byte| Cell(byte.into())));
             }
-            cells.push(border);
+            words.cells.push(Cell::BORDER);
+            words.weights.push(weight);
             Ok(())
         })?;
-        Ok(Self { cells, lone })
+        let mut before = 0;
+        for cells in words.cells.chunks(64) {
+            let bits = cells.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.is_border()));
+            words.borders.push(Borders { before, bits });
+            before += bits.count_ones();
+        }
+        Ok(words)
     }
 
-    /// Where the pretoken that begins at `start` ends, which is a border; `None` behind the last pretoken.
-    pub(super) fn end(&self, start: u32) -> Option<usize> {
-        let rest = self.cells.get(widen(start)..).filter(|rest| !rest.is_empty())?;
-        // Nothing is merged yet: only a border has no token.
-        rest.iter().position(|cell| cell.symbol.is_none()).map(|len| widen(start) + len)
+    /// The first pretoken from a position on, where nothing is merged yet.
+    pub(super) fn pretoken(&self, from: u32) -> Option<Range<u32>> {
+        let is_byte = |cell: &Cell| !cell.symbol().is_none();
+        let rest = self.cells.get(widen(from)..)?;
+        let start = rest.iter().position(is_byte)?;
+        let n_bytes = rest[start..].iter().position(|cell| !is_byte(cell))?;
+        let start = widen(from) + start;
+        Some(narrow(start)?..narrow(start + n_bytes)?)
     }
 
     /// The token at a position.
     #[inline(always)]
     pub(super) fn symbol(&self, position: usize) -> Symbol {
-        self.cells[position].symbol
+        self.cells[position].symbol()
     }
 
     /// How often the pretoken at a position occurs.
     #[inline(always)]
     pub(super) fn weight(&self, position: usize) -> u64 {
-        self.cells[position].weight
+        let Borders { before, bits } = self.borders[position / 64];
+        // There is one border more than pretokens, and one before each.
+        let word = before + (bits << (63 - position % 64)).count_ones() - 1;
+        self.weights[widen(word)]
+    }
+
+    /// Starts to load the cells at a position.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, position: u32) {
+        prefetch(self.cells.as_ptr().wrapping_add(widen(position)));
     }
 
     /// Joins the tokens at `position`, of lengths `left` and `right`, to `made`.
@@ -105,36 +153,42 @@ impl Words {
         let start = widen(position);
         let middle = start + widen(left);
         let end = middle + widen(right);
-        let back = self.cells[start - 1].back;
-        let around = Around {
-            left: (self.symbol(start - widen(back)), position - back),
-            right: self.symbol(end),
-            weight: self.weight(start),
-        };
-        self.cells[start].symbol = made;
-        self.cells[middle].symbol = Symbol::NONE;
-        self.cells[end - 1].back = left + right;
+        let back = self.cells[start - 1].back();
+        let around = Around { left: (self.symbol(start - widen(back)), position - back), right: self.symbol(end) };
+        self.cells[start] = Cell(made.get());
+        self.cells[middle] = Cell(Cell::BACK);
+        self.cells[end - 1] = Cell(Cell::BACK | (left + right));
         around
     }
 
     /// Every token with how often its pretoken occurs.
     pub(super) fn tokens(&self) -> impl Iterator<Item = (Symbol, u64)> {
-        let tokens = self.cells.iter().filter(|cell| !cell.symbol.is_none()).map(|cell| (cell.symbol, cell.weight));
+        let mut weights = self.weights.iter().copied();
+        let mut weight = 0;
+        let tokens = self.cells.iter().filter_map(move |cell| {
+            if cell.is_border() {
+                weight = weights.next().unwrap_or(0);
+            }
+            Some(cell.symbol()).filter(|symbol| !symbol.is_none()).map(|symbol| (symbol, weight))
+        });
         tokens.chain((0..=u8::MAX).map(Symbol::from_byte).zip(self.lone))
     }
 
     /// Every adjacent pair of tokens, from the first pretoken to the last: its position, the pair, its weight.
     pub(super) fn pairs(&self, lengths: &[u32]) -> impl Iterator<Item = (u32, Pair, u64)> {
-        let mut next = 0;
+        let mut weights = self.weights.iter().copied();
+        let (mut next, mut weight) = (0, 0);
         std::iter::from_fn(move || {
             loop {
-                let position = next;
-                let cell = self.cells.get(widen(position))?;
+                let (position, cell) = (next, self.cells.get(widen(next))?);
                 // A border is as long as a byte.
-                next += lengths.get(cell.symbol.index()).unwrap_or(&1);
-                let right = self.cells.get(widen(next))?.symbol;
-                if !cell.symbol.is_none() && !right.is_none() {
-                    return Some((position, Pair::new(cell.symbol, right), cell.weight));
+                next += lengths.get(cell.symbol().index()).unwrap_or(&1);
+                if cell.is_border() {
+                    weight = weights.next().unwrap_or(0);
+                }
+                let right = self.cells.get(widen(next))?.symbol();
+                if !cell.symbol().is_none() && !right.is_none() {
+                    return Some((position, Pair::new(cell.symbol(), right), weight));
                 }
             }
         })

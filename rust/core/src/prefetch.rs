@@ -8,7 +8,7 @@
 
 /// Starts to bring the cache line at `place` near, without waiting for it.
 #[inline(always)]
-pub(super) fn prefetch<T>(place: *const T) {
+pub(crate) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 processor has SSE, which the instruction is a part of, and a prefetch faults on no address.
     unsafe {
