@@ -24,6 +24,7 @@ pub mod formats;
 mod huge_pages;
 mod ids;
 mod interrupt;
+mod keys;
 #[cfg(test)]
 mod linear_time;
 mod open_end;

@@ -3,16 +3,12 @@
 
 use super::cache::Cache;
 use super::cuts::Cuts;
-#[cfg(target_arch = "x86_64")]
-use super::eights;
-use super::key::{EMPTY, Key, Pretoken, SEGMENT, short_key};
-use super::sink::{BATCH, Sink};
-use super::table::{Asker, Table};
+use super::sink::Sink;
+use super::table::Table;
 use crate::error::Result;
+use crate::ids::widen;
+use crate::keys::{BATCH, EMPTY, Key, Pretoken, ROOM, SEGMENT, make_keys, short_key};
 use crate::pretokenize::Tier;
-
-/// There is room for more than a batch, so that eight can be loaded from any.
-pub(super) const PLACES: usize = BATCH + 8;
 
 /// Consecutive pretokens, or segments of them.
 #[derive(Debug)]
@@ -20,9 +16,9 @@ pub(super) struct Batch {
     start: usize,
     ends: [usize; BATCH],
     /// What is looked for.
-    pub(super) keys: [Key<2>; PLACES],
+    pub(super) keys: [Key<2>; ROOM],
     /// What chooses the line of each key; or a lone character.
-    pub(super) places: [u32; PLACES],
+    pub(super) places: [u32; ROOM],
     n: usize,
     /// One bit for each that is not its whole pretoken.
     parts: u64,
@@ -32,7 +28,7 @@ pub(super) struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { start: 0, ends: [0; BATCH], keys: [[EMPTY; 2]; PLACES], places: [0; PLACES], n: 0, parts: 0, lone: 0 }
+        Self { start: 0, ends: [0; BATCH], keys: [[EMPTY; 2]; ROOM], places: [0; ROOM], n: 0, parts: 0, lone: 0 }
     }
 }
 
@@ -83,17 +79,7 @@ impl Batch {
             *slot = end;
         }
         self.n = ends.len().min(BATCH);
-        let asker = table.asker();
-        let n_made = match tier {
-            #[cfg(target_arch = "x86_64")]
-            Tier::Avx512 => eights::make_keys(&asker, text, start, ends, &mut self.keys, &mut self.places),
-            _ => 0,
-        };
-        let start = n_made.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
-        let slots = (self.keys.get_mut(n_made..), self.places.get_mut(n_made..));
-        if let (Some(ends), (Some(keys), Some(places))) = (ends.get(n_made..), slots) {
-            make_keys(&asker, text, start, ends, keys, places);
-        }
+        make_keys(tier, table.places(), table.fetch(), text, start, ends, (&mut self.keys, &mut self.places));
     }
 
     /// Adds a pretoken or a segment of `text`, and starts to load its line.
@@ -105,7 +91,9 @@ impl Batch {
             None => Pretoken { text, start, end, is_segment: false }.key(),
         };
         key[1] |= if is_part { SEGMENT } else { 0 };
-        (self.keys[index], self.places[index]) = (key, table.asker().ask(&key));
+        let (place, (mask, fetch)) = (table.places().of(&key), table.fetch());
+        fetch(widen(place) & mask);
+        (self.keys[index], self.places[index]) = (key, place);
         self.ends[index] = end;
         self.parts |= u64::from(is_part) << index;
         self.n = index + 1;
@@ -140,28 +128,6 @@ impl Batch {
             (Some(key), Some(&place)) if self.lone >> index & 1 == 0 => cache.take_at_home(place, key, sink),
             _ => Ok(false),
         }
-    }
-}
-
-/// Makes the keys of consecutive pretokens from `start` on, and starts to load their lines.
-#[inline(always)]
-fn make_keys(
-    asker: &Asker<2, 16>,
-    text: &[u8],
-    mut start: usize,
-    ends: &[usize],
-    keys: &mut [Key<2>],
-    places: &mut [u32],
-) {
-    let mut slots = ends.iter().zip(keys.iter_mut().zip(places.iter_mut()));
-    for (&end, (key, place)) in &mut slots {
-        // Only the last ones of a text are not followed by enough of it.
-        *key = match text.get(start..).and_then(<[u8]>::first_chunk) {
-            Some(window) => short_key(window, end - start),
-            None => Pretoken { text, start, end, is_segment: false }.key(),
-        };
-        *place = asker.ask(key);
-        start = end;
     }
 }
 

@@ -4,7 +4,6 @@
 
 use hashbrown::HashMap;
 
-use super::key::{Key, MAX_MEDIUM, MAX_SHORT, Pretoken};
 use super::lone::Lone;
 use super::packed::Packing;
 use super::ring::Ring;
@@ -12,6 +11,7 @@ use super::sink::Sink;
 use super::table::Table;
 use crate::counters::count;
 use crate::error::Result;
+use crate::keys::{Key, MAX_MEDIUM, MAX_SHORT, Pretoken};
 
 /// Recently encoded pretokens.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use std::ops::Range;
 
 use super::batch::Batch;
 use super::cache::Cache;
-use super::key::Key;
 use super::lone::Lone;
 use super::packed::{Packed, Packing};
 use super::sink::{Few, Sink};
 use super::table::Line;
 use crate::ids::widen;
+use crate::keys::Key;
 use crate::pretokenize::Tier;
 
 /// Gives the ids of some of a batch to `sink` one after the other, until one is not at home in its line, or has too many ids

@@ -6,12 +6,8 @@
 mod batch;
 mod cache;
 mod cuts;
-#[cfg(target_arch = "x86_64")]
-mod eights;
 mod encoder;
 mod hits;
-mod joined;
-mod key;
 mod lone;
 mod long;
 pub mod naive;
@@ -30,6 +26,5 @@ mod tests;
 
 pub(crate) use cuts::Joints;
 pub use encoder::Encoder;
-pub(crate) use joined::is_short;
 pub use pool::{DEFAULT_CACHE_LIMIT, PooledScratch, ScratchPool, clear_caches, set_cache_limit};
 pub use scratch::Scratch;

@@ -5,12 +5,12 @@ use std::ops::{ControlFlow, Range, RangeInclusive};
 use super::batch::Batch;
 use super::encoder::Encoder;
 use super::hits;
-use super::key::{MAX_MEDIUM, MAX_SHORT, Pretoken};
 use super::scratch::Scratch;
-use super::sink::{BATCH, Collect, Sink};
+use super::sink::{Collect, Sink};
 use crate::counters::count;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
+use crate::keys::{BATCH, MAX_MEDIUM, MAX_SHORT, Pretoken};
 use crate::pretokenize::{Pretokenizer, Tier};
 use crate::vocab::Vocabulary;
 

@@ -2,10 +2,10 @@
 
 use super::batch::Batch;
 use super::cache::Cache;
-use super::joined::Joined;
 use super::long;
 use super::packed::Packing;
 use super::sink::Waiting;
+use crate::pretokenize::Joined;
 
 /// Work memory for one thread: a cache of pretokens and buffers, at most about 22 MiB between calls.
 ///

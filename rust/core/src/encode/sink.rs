@@ -1,9 +1,7 @@
 //! Where the ids of an encoding go: into a list of them, or into their number.
 
 use crate::error::{Error, Result};
-
-/// A batch has this many pretokens.
-pub(super) const BATCH: usize = 64;
+use crate::keys::BATCH;
 
 /// No pretoken that the cache keeps in a table has as many ids.
 pub(super) const ROOM: usize = 32;

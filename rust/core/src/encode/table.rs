@@ -1,21 +1,16 @@
 //! Ids by key, in lines of two slots: each key lies in the line that its hash says or in that line's neighbour.
 
-use std::hash::{BuildHasher, RandomState};
-
-use super::key::{EMPTY, Key, MANY};
 use super::packed::{Packed, Packing, pack_place, unpack_place};
 use super::ring::Ring;
 use super::sink::{ROOM, Sink};
 use crate::counters::count;
 use crate::error::Result;
-use crate::ids::{halves, widen};
+use crate::ids::widen;
+use crate::keys::{EMPTY, Key, Places};
+use crate::prefetch::prefetch;
 
-/// A sum of products with odd numbers that nobody can guess: any two keys agree in the highest n bits of it with a chance of
-/// 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
-#[inline(always)]
-fn hash<const W: usize>(seeds: &[u64; W], key: &Key<W>) -> u64 {
-    seeds.iter().zip(key).fold(0, |sum, (seed, word)| sum.wrapping_add(word.wrapping_mul(*seed)))
-}
+/// The bit of the last word of a key that tells a slot that says where the ids lie from one that has them.
+const MANY: u64 = 1 << 62;
 
 /// Two slots that are looked at together; those of short keys fill a cache line.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +48,7 @@ fn without_many<const W: usize>(mut known: Key<W>) -> Key<W> {
 pub(super) struct Table<const W: usize, const B: usize> {
     /// A power of two of them, or none.
     lines: Vec<Line<W, B>>,
-    /// What is left of a hash after a shift by so many bits chooses a line, however many there are.
-    shift: u32,
-    /// So that nobody can make a text whose pretokens all have one line.
-    seeds: [u64; W],
+    places: Places<W>,
     packing: Packing,
     /// How many slots were written since there are this many.
     n_written: usize,
@@ -66,21 +58,8 @@ pub(super) struct Table<const W: usize, const B: usize> {
 
 impl<const W: usize, const B: usize> Table<W, B> {
     pub(super) fn new(packing: Packing, min_lines: usize, max_lines: usize) -> Self {
-        let random = RandomState::new();
-        let seeds = std::array::from_fn(|word| random.hash_one(word) | 1);
-        Self { lines: Vec::new(), shift: 64 - max_lines.ilog2(), seeds, packing, n_written: 0, min_lines, max_lines }
-    }
-
-    /// What chooses the line of a key.
-    #[inline(always)]
-    fn hash(&self, key: &Key<W>) -> u64 {
-        hash(&self.seeds, key)
-    }
-
-    /// What of a hash chooses a line.
-    #[inline(always)]
-    fn place(&self, hash: u64) -> u32 {
-        halves(hash >> self.shift)[0]
+        let places = Places::new(max_lines.ilog2());
+        Self { lines: Vec::new(), places, packing, n_written: 0, min_lines, max_lines }
     }
 
     #[inline(always)]
@@ -88,18 +67,20 @@ impl<const W: usize, const B: usize> Table<W, B> {
         widen(place) & self.lines.len().wrapping_sub(1)
     }
 
-    /// What asks for the lines of keys.
+    /// How keys choose places.
     #[inline(always)]
-    pub(super) fn asker(&self) -> Asker<W, B> {
-        Asker {
-            lines: self.lines.as_ptr(),
-            index: self.lines.len().wrapping_sub(1),
-            shift: self.shift,
-            seeds: self.seeds,
-        }
+    pub(super) fn places(&self) -> &Places<W> {
+        &self.places
     }
 
-    /// All lines, for what [`Asker::ask`] returned: the lower part of it is the number of a line.
+    /// The bits of a place that choose one of the lines; and what starts to load a line by its number.
+    #[inline(always)]
+    pub(super) fn fetch(&self) -> (usize, impl Fn(usize) + use<W, B>) {
+        let lines = self.lines.as_ptr();
+        (self.lines.len().wrapping_sub(1), move |number| prefetch(lines.wrapping_add(number)))
+    }
+
+    /// All lines, of which the lower part of a place is the number of a line.
     #[inline(always)]
     pub(super) fn lines(&self) -> &[Line<W, B>] {
         &self.lines
@@ -128,7 +109,7 @@ impl<const W: usize, const B: usize> Table<W, B> {
     /// Moves what is known of a pretoken home, if the neighbour of its own line has it.
     #[inline]
     fn bring_home(&mut self, hash: u64, key: &Key<W>) -> Option<()> {
-        let index = self.index(self.place(hash));
+        let index = self.index(self.places.of_hash(hash));
         let way = self.lines.get(index ^ 1)?.way(key)?;
         let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
         // Which of the two at home gives way is as good as chance.
@@ -140,12 +121,12 @@ impl<const W: usize, const B: usize> Table<W, B> {
 
     /// Gives the ids of a pretoken to `sink`, if it is known.
     pub(super) fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
-        let hash = self.hash(key);
-        if self.take_at_home(self.place(hash), key, ring, sink)? {
+        let hash = self.places.hash(key);
+        if self.take_at_home(self.places.of_hash(hash), key, ring, sink)? {
             return Ok(true);
         }
         match self.bring_home(hash, key) {
-            Some(()) => self.take_at_home(self.place(hash), key, ring, sink),
+            Some(()) => self.take_at_home(self.places.of_hash(hash), key, ring, sink),
             None => Ok(false),
         }
     }
@@ -160,7 +141,7 @@ impl<const W: usize, const B: usize> Table<W, B> {
             pack_place(ring.push(ids), ids.len())
         });
         let Some(packed) = packed else { return };
-        let hash = self.hash(&without_many(key));
+        let hash = self.places.hash(&without_many(key));
         if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
             self.grow();
         }
@@ -169,7 +150,7 @@ impl<const W: usize, const B: usize> Table<W, B> {
 
     /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
     fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<B>) {
-        let index = self.index(self.place(hash));
+        let index = self.index(self.places.of_hash(hash));
         let free = [index, index ^ 1].into_iter().find_map(|index| {
             let line = self.lines.get(index)?;
             let way = line.way(&without_many(key)).or_else(|| line.way(&[EMPTY; W]))?;
@@ -192,29 +173,9 @@ impl<const W: usize, const B: usize> Table<W, B> {
         for line in lines {
             for (key, packed) in line.keys.into_iter().zip(line.packed) {
                 if key != [EMPTY; W] {
-                    self.insert(self.hash(&without_many(key)), key, packed);
+                    self.insert(self.places.hash(&without_many(key)), key, packed);
                 }
             }
         }
-    }
-}
-
-/// What asks for the lines of keys: copies of what it takes, which a loop can keep at hand.
-#[derive(Clone, Copy)]
-pub(super) struct Asker<const W: usize, const B: usize> {
-    pub(super) lines: *const Line<W, B>,
-    /// The bits of a place that choose one of the lines.
-    pub(super) index: usize,
-    pub(super) shift: u32,
-    pub(super) seeds: [u64; W],
-}
-
-impl<const W: usize, const B: usize> Asker<W, B> {
-    /// Starts to load the line of a key, and returns what chooses it.
-    #[inline(always)]
-    pub(super) fn ask(&self, key: &Key<W>) -> u32 {
-        let place = halves(hash(&self.seeds, key) >> self.shift)[0];
-        crate::prefetch::prefetch(self.lines.wrapping_add(widen(place) & self.index));
-        place
     }
 }

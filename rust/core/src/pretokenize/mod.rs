@@ -5,6 +5,7 @@
 
 mod blocks;
 mod finder;
+mod joined;
 mod pattern;
 mod portable;
 mod rules;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::unicode::{Chunk, class_of, utf8_chunks};
 pub use finder::Finder;
+pub(crate) use joined::{Joined, is_short};
 use pattern::Pattern;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 pub use simd::Tier;

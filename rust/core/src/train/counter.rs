@@ -10,9 +10,10 @@ use std::thread;
 use super::progress::{PERIOD, Ticker};
 use super::split::Split;
 use super::store::{MAX_RUNS, Store};
-use super::table::SLACK;
+use super::table::{SLACK, Work};
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
+use crate::pretokenize::{Joined, is_short};
 use crate::threads;
 
 /// Work is handed out in blocks of about this many bytes, so that threads end at about the same time.
@@ -20,19 +21,6 @@ const BLOCK_BYTES: usize = 1 << 18;
 
 /// Threads look up from their work this often, in bytes: a few milliseconds even for a slow pattern.
 const LOOK_UP_BYTES: usize = SLACK;
-
-/// Calls `add` with each pretoken of `text`.
-#[inline]
-pub(super) fn count(split: &Split, text: &[u8], mut add: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let flow = split.pretokens(text, |pretoken| match add(pretoken) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
-    });
-    match flow {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
-}
 
 /// Counts documents into one private store for each thread, for as long as there are more.
 #[derive(Debug)]
@@ -131,44 +119,90 @@ struct Shared<'a> {
 impl Shared<'_> {
     /// Counts blocks until there are none, or another thread has failed. Calls `look_up` every few milliseconds.
     fn work(&self, store: &mut Store, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
+        let (mut joined, mut work) = (Joined::default(), Work::default());
         loop {
             let block = self.feed.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(block) = block else {
                 return Ok(());
             };
-            for text in block.texts() {
+            for texts in block.texts().chunk_by(|one, next| is_short(one) && is_short(next)) {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                if let Err(error) = self.text(text, store, &mut look_up) {
+                let adding = Adding { store, shared: self, look_up: &mut look_up, work: &mut work, since: 0 };
+                let added = match texts {
+                    [text] => adding.text(text),
+                    texts => adding.short_texts(texts, &mut joined),
+                };
+                if added.is_err() {
                     self.stop.store(true, Ordering::Relaxed);
-                    return Err(error);
+                    return added;
                 }
             }
             look_up()?;
         }
     }
+}
 
-    fn text(&self, text: &[u8], store: &mut Store, look_up: &mut impl FnMut() -> Result<()>) -> Result<()> {
-        let mut look_up = || {
-            look_up()?;
-            if self.stop.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
-        };
-        let (mut counted, mut since) = (0, 0);
-        count(self.split, text, |pretoken| {
-            since += pretoken.len();
-            if since >= LOOK_UP_BYTES {
-                counted += since;
-                self.done.fetch_add(widen_u64(since), Ordering::Relaxed);
-                since = 0;
-                look_up()?;
-                store.spill_beyond(self.limit, self.max_runs, &mut look_up)?;
-            }
-            store.table().add(pretoken, 1)
-        })?;
+/// The pretokens of some texts on their way into a store.
+struct Adding<'a, 's, F> {
+    store: &'a mut Store,
+    shared: &'a Shared<'s>,
+    look_up: F,
+    work: &'a mut Work,
+    /// The bytes counted that nobody was told of.
+    since: usize,
+}
+
+impl<F: FnMut() -> Result<()>> Adding<'_, '_, F> {
+    fn text(mut self, text: &[u8]) -> Result<()> {
+        let mut counted = 0;
+        let flow = self.shared.split.runs(text, |text, start, ends| {
+            counted += ends.last().map_or(0, |end| end - start);
+            flow(self.run(text, start, ends))
+        });
+        flow.break_value().map_or(Ok(()), Err)?;
         // Special tokens are work done, too.
-        self.done.fetch_add(widen_u64(text.len() - counted), Ordering::Relaxed);
-        store.spill_beyond(self.limit, self.max_runs, look_up)
+        self.since += text.len() - counted;
+        self.look_up()
+    }
+
+    fn short_texts(mut self, mut texts: &[&[u8]], joined: &mut Joined) -> Result<()> {
+        while !texts.is_empty() {
+            texts = joined.fill(texts);
+            let flow = self.shared.split.runs_of_texts(joined, |text, start, ends| flow(self.run(text, start, ends)));
+            flow.break_value().map_or(Ok(()), Err)?;
+        }
+        self.look_up()
+    }
+
+    /// Adds a run of pretokens.
+    fn run(&mut self, text: &[u8], start: usize, ends: &[usize]) -> Result<()> {
+        self.since += ends.last().map_or(0, |end| end - start);
+        if self.since >= LOOK_UP_BYTES {
+            self.look_up()?;
+        }
+        self.store.table().add_all(self.work, text, start, ends, 1)
+    }
+
+    /// Looks up from the work: tells how much is done, and sees whether to stop and how much memory is taken.
+    fn look_up(&mut self) -> Result<()> {
+        let Shared { done, stop, limit, max_runs, .. } = self.shared;
+        done.fetch_add(widen_u64(std::mem::take(&mut self.since)), Ordering::Relaxed);
+        let mut look_up = || {
+            (self.look_up)()?;
+            if stop.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        };
+        look_up()?;
+        self.store.spill_beyond(*limit, *max_runs, look_up)
+    }
+}
+
+/// Goes on, unless there is an error.
+pub(super) fn flow(result: Result<()>) -> ControlFlow<Error> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
     }
 }
 

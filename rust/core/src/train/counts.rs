@@ -16,7 +16,7 @@ use super::progress::{Checkpoint, Stage, Ticker};
 use super::shards::{self, Shard, Shards};
 use super::split::Split;
 use super::store::{MAX_RUNS, Store};
-use super::table::SLACK;
+use super::table::{SLACK, Work};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
@@ -190,7 +190,11 @@ impl Counts {
     /// O(`document.len()`), where the split is.
     pub fn add_document(&mut self, document: &[u8]) -> Result<()> {
         let one = 1 << self.fraction_bits;
-        counter::count(&self.split, document, |pretoken| self.store.add(pretoken, one))?;
+        let (mut work, store) = (Work::default(), &mut self.store);
+        let added = self
+            .split
+            .runs(document, |text, start, ends| counter::flow(store.add_all(&mut work, text, start, ends, one)));
+        added.break_value().map_or(Ok(()), Err)?;
         self.n_documents = self.n_documents.saturating_add(1);
         self.store.spill_beyond(self.memory_limit, MAX_RUNS, || Ok(()))
     }

@@ -22,6 +22,7 @@ mod pairs;
 mod progress;
 mod report;
 mod shards;
+mod short_counts;
 mod spill;
 mod split;
 mod start;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::entries::{Fields, push_number, push_text};
 use crate::error::{Error, Result};
 use crate::ids::widen_u64;
-use crate::pretokenize::Pretokenizer;
+use crate::pretokenize::{Joined, Pretokenizer};
 use crate::unicode::UNICODE_VERSION;
 use crate::vocab::special::{LiteralMatcher, Segment};
 
@@ -42,15 +42,41 @@ impl Split {
         self.special.literals()
     }
 
-    /// Calls `visit` with each pretoken of `text`, special tokens left out.
-    pub(super) fn pretokens<B>(&self, text: &[u8], mut visit: impl FnMut(&[u8]) -> ControlFlow<B>) -> ControlFlow<B> {
+    /// Calls `visit` with runs of consecutive pretokens of `text`, special tokens left out: the text they lie in, where the
+    /// first starts, and where each ends.
+    #[inline]
+    pub(super) fn runs<B>(
+        &self,
+        text: &[u8],
+        mut visit: impl FnMut(&[u8], usize, &[usize]) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         if self.longest_special == 0 {
-            return self.pretokenizer.split(text, visit);
+            return self.pretokenizer.ends(text, |start, ends| visit(text, start, ends));
         }
         for segment in self.special.segments(text) {
             if let Segment::Text(text) = segment {
-                self.pretokenizer.split(text, &mut visit)?;
+                self.pretokenizer.ends(text, |start, ends| visit(text, start, ends))?;
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// [`runs`](Self::runs) for several texts at once, which are short.
+    pub(super) fn runs_of_texts<B>(
+        &self,
+        joined: &Joined,
+        mut visit: impl FnMut(&[u8], usize, &[usize]) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let Joined { text, text_ends } = joined;
+        let may_have_special = self.longest_special > 0
+            && !matches!(self.special.segments(text).next(), Some(Segment::Text(first)) if first.len() == text.len());
+        if !may_have_special {
+            return self.pretokenizer.ends_of_texts(text, text_ends, |start, ends| visit(text, start, ends));
+        }
+        let mut start = 0;
+        for &end in text_ends {
+            self.runs(text.get(start..end).unwrap_or_default(), &mut visit)?;
+            start = end;
         }
         ControlFlow::Continue(())
     }

@@ -3,7 +3,7 @@
 use super::entries::{Entries, Totals, overflow};
 use super::kway;
 use super::spill::Run;
-use super::table::PretokenTable;
+use super::table::{PretokenTable, Work};
 use crate::error::{Error, Result};
 
 /// So many runs are merged at a time: each needs a file descriptor, and about 100 KiB.
@@ -52,6 +52,25 @@ impl Store {
             total.with(pretoken, count).ok_or_else(|| overflow(pretoken))?;
         }
         self.table.add(pretoken, count)
+    }
+
+    /// Adds `count` occurrences of each of consecutive pretokens of `text`, the first from `start` on.
+    pub(super) fn add_all(
+        &mut self,
+        work: &mut Work,
+        text: &[u8],
+        mut start: usize,
+        ends: &[usize],
+        count: u64,
+    ) -> Result<()> {
+        if self.in_memory() {
+            return self.table.add_all(work, text, start, ends, count);
+        }
+        for &end in ends {
+            self.add(text.get(start..end).unwrap_or_default(), count)?;
+            start = end;
+        }
+        Ok(())
     }
 
     /// Writes the table to disk where it needs, or soon may need, more than `limit` bytes.

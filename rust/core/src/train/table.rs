@@ -2,11 +2,14 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 
 use super::entries::{Entries, overflow};
+use super::short_counts::ShortCounts;
 use crate::error::{Error, Result};
-use crate::ids::{widen, widen_u64};
+use crate::ids::widen_u64;
+use crate::keys::{BATCH, EMPTY, Key, MAX_SHORT, Pretoken, ROOM, is_too_long, make_keys};
+use crate::pretokenize::Tier;
 
 /// So many entries are sorted at a time: some milliseconds of work, in the cache of a processor.
 const LIST_ENTRIES: usize = 1 << 16;
@@ -14,16 +17,13 @@ const LIST_ENTRIES: usize = 1 << 16;
 /// So much text may come between two looks at the memory that a table takes.
 pub(super) const SLACK: usize = 1 << 15;
 
-/// Pretokens of up to this many bytes lie in their entry; nearly all occurrences do, and cost one cache line.
-const INLINE: usize = 15;
-
 /// Distinct pretokens and their counts.
 ///
 /// `total_bytes`, the sum of length times count, always fits 64 bits. So does every sum of counts that training
 /// forms, because each pretoken has fewer pairs than bytes: this is the one place where counts are checked.
 #[derive(Clone, Default, Debug)]
 pub(super) struct PretokenTable {
-    short: HashTable<Short>,
+    short: ShortCounts,
     long: HashTable<Long>,
     /// The bytes of the long pretokens, end to end.
     bytes: Vec<u8>,
@@ -34,22 +34,25 @@ pub(super) struct PretokenTable {
 }
 
 #[derive(Clone, Debug)]
-struct Short {
-    key: Key,
-    count: u64,
-}
-
-/// The bytes of a short pretoken, zeros, and its length.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Key([u8; INLINE + 1]);
-
-#[derive(Clone, Debug)]
 struct Long {
     /// Kept because growing the table would otherwise visit all bytes again.
     hash: u64,
     start: usize,
     len: usize,
     count: u64,
+}
+
+/// Work memory of [`PretokenTable::add_all`]: making it would take longer than to add a few pretokens.
+pub(super) struct Work {
+    tier: Tier,
+    keys: [Key<2>; ROOM],
+    places: [u32; ROOM],
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { tier: Tier::current(), keys: [[EMPTY; 2]; ROOM], places: [0; ROOM] }
+    }
 }
 
 impl PretokenTable {
@@ -70,22 +73,19 @@ impl PretokenTable {
 
     /// Every distinct pretoken and its count, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let short = self.short.iter().map(|entry| (entry.key.bytes(), entry.count));
-        short.chain(self.long.iter().map(|entry| (entry.bytes(&self.bytes), entry.count)))
+        self.short.iter().chain(self.long.iter().map(|entry| (entry.bytes(&self.bytes), entry.count)))
     }
 
     /// The count of one pretoken.
     #[cfg(test)]
     pub(super) fn get(&self, pretoken: &[u8]) -> u64 {
-        let found = match Key::new(pretoken) {
-            Some(key) => self.short.find(key.hash(&self.hasher), |entry| entry.key == key).map(|entry| entry.count),
-            None => {
-                let hash = self.hasher.hash_one(pretoken);
-                let found = self.long.find(hash, |entry| entry.hash == hash && entry.bytes(&self.bytes) == pretoken);
-                found.map(|entry| entry.count)
-            }
-        };
-        found.unwrap_or(0)
+        let key = Pretoken::whole(pretoken).key();
+        if !is_too_long(&key) {
+            return self.short.get(&key);
+        }
+        let hash = self.hasher.hash_one(pretoken);
+        let found = self.long.find(hash, |entry| entry.hash == hash && entry.bytes(&self.bytes) == pretoken);
+        found.map_or(0, |entry| entry.count)
     }
 
     /// Adds `count` occurrences of `pretoken`, or nothing at all where the totals would not fit.
@@ -98,9 +98,11 @@ impl PretokenTable {
         let Some(total_bytes) = total else {
             return Err(overflow(pretoken));
         };
-        match Key::new(pretoken) {
-            Some(key) => self.add_short(key, count)?,
-            None => self.add_long(pretoken, count)?,
+        let key = Pretoken::whole(pretoken).key();
+        if is_too_long(&key) {
+            self.add_long(pretoken, count)?;
+        } else {
+            self.short.add(&key, count)?;
         }
         self.total_bytes = total_bytes;
         // No larger than `total_bytes`, as no pretoken is empty.
@@ -137,13 +139,13 @@ impl PretokenTable {
 
     /// The bytes of memory it takes.
     pub(super) fn n_bytes(&self) -> usize {
-        self.short.allocation_size() + self.long.allocation_size() + self.bytes.capacity()
+        self.short.n_bytes() + self.long.allocation_size() + self.bytes.capacity()
     }
 
     /// The bytes of memory it may take at most, with [`SLACK`] bytes of text more, and while it is sorted.
     pub(super) fn may_need(&self) -> usize {
-        let short = growth(self.short.len(), self.short.capacity(), SLACK, self.short.allocation_size());
-        let long = growth(self.long.len(), self.long.capacity(), SLACK / INLINE, self.long.allocation_size());
+        let short = growth(self.short.len(), self.short.capacity(), SLACK, self.short.n_bytes());
+        let long = growth(self.long.len(), self.long.capacity(), SLACK / MAX_SHORT, self.long.allocation_size());
         let bytes = growth(self.bytes.len(), self.bytes.capacity(), SLACK, self.bytes.capacity()) / 2;
         // What the smaller tables before this one took may not have gone back to the system; sorting makes use of it.
         self.n_bytes() + self.n_bytes().max(self.len() * size_of::<(&[u8], u64)>()) + short + long + bytes
@@ -184,21 +186,47 @@ impl PretokenTable {
         };
         self.total_bytes = total_bytes;
         self.total_pretokens *= weight;
-        self.short.iter_mut().for_each(|entry| entry.count *= weight);
+        self.short.scale(weight);
         self.long.iter_mut().for_each(|entry| entry.count *= weight);
         Ok(())
     }
 
+    /// Adds `count` occurrences of each of consecutive pretokens of `text`, the first from `start` on; as
+    /// [`add`](Self::add).
     #[inline]
-    fn add_short(&mut self, key: Key, count: u64) -> Result<()> {
-        let hash = key.hash(&self.hasher);
-        if let Some(entry) = self.short.find_mut(hash, |entry| entry.key == key) {
-            entry.count += count;
-            return Ok(());
+    pub(super) fn add_all(
+        &mut self,
+        work: &mut Work,
+        text: &[u8],
+        mut start: usize,
+        ends: &[usize],
+        count: u64,
+    ) -> Result<()> {
+        let Work { tier, keys, places } = work;
+        for ends in ends.chunks(BATCH) {
+            let n_bytes = ends.last().map_or(0, |end| end - start);
+            let total = widen_u64(n_bytes).checked_mul(count).and_then(|sum| sum.checked_add(self.total_bytes));
+            let Some(total_bytes) = total else {
+                // One of them is too much.
+                for &end in ends {
+                    self.add(text.get(start..end).unwrap_or_default(), count)?;
+                    start = end;
+                }
+                continue;
+            };
+            self.short.reserve(BATCH)?;
+            make_keys(*tier, self.short.places(), self.short.fetch(), text, start, ends, (keys, places));
+            for (&end, (key, &place)) in ends.iter().zip(keys.iter().zip(&*places)) {
+                if is_too_long(key) {
+                    self.add_long(text.get(start..end).unwrap_or_default(), count)?;
+                } else {
+                    self.short.add_at(place, key, count);
+                }
+                start = end;
+            }
+            self.total_bytes = total_bytes;
+            self.total_pretokens += widen_u64(ends.len()) * count;
         }
-        let rehash = |entry: &Short| entry.key.hash(&self.hasher);
-        self.short.try_reserve(1, rehash).map_err(|_| out_of_memory())?;
-        self.short.insert_unique(hash, Short { key, count }, rehash);
         Ok(())
     }
 
@@ -215,41 +243,6 @@ impl PretokenTable {
         self.bytes.extend_from_slice(pretoken);
         self.long.insert_unique(hash, entry, |entry| entry.hash);
         Ok(())
-    }
-}
-
-impl Key {
-    /// Packs a short pretoken with loads of fixed width: a copy of variable length costs a call and a stall.
-    #[inline(always)]
-    fn new(pretoken: &[u8]) -> Option<Self> {
-        let len = pretoken.len();
-        if len > INLINE {
-            return None;
-        }
-        let (low, high) = if let (Some(first), Some(last)) = (pretoken.first_chunk(), pretoken.last_chunk()) {
-            // The two overlap by 16 - len bytes, between 1 and 8.
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last) >> (8 * (INLINE - len)) >> 8)
-        } else if let (Some(first), Some(last)) = (pretoken.first_chunk(), pretoken.last_chunk()) {
-            let last = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - len));
-            (u64::from(u32::from_le_bytes(*first)) | last << 32, 0)
-        } else {
-            (pretoken.iter().rev().fold(0, |low, &byte| low << 8 | u64::from(byte)), 0)
-        };
-        let high = high | widen_u64(len) << 56;
-        let key = u128::from(low) | u128::from(high) << 64;
-        Some(Self(key.to_le_bytes()))
-    }
-
-    #[inline(always)]
-    fn hash(&self, state: &RandomState) -> u64 {
-        let mut hasher = state.build_hasher();
-        hasher.write_u128(u128::from_le_bytes(self.0));
-        hasher.finish()
-    }
-
-    fn bytes(&self) -> &[u8] {
-        let [bytes @ .., len] = &self.0;
-        bytes.get(..widen(u32::from(*len))).unwrap_or_default()
     }
 }
 
@@ -278,13 +271,45 @@ impl Entries for List<'_> {
     }
 }
 
-fn out_of_memory() -> Error {
+pub(super) fn out_of_memory() -> Error {
     Error::memory("the counts of the pretokens")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_at_a_time_are_as_one_at_a_time() {
+        let text: Vec<u8> =
+            (0..60_000_u32).map(|i| (i.wrapping_mul(i).wrapping_mul(2_654_435_769) >> 30) as u8).collect();
+        let ends: Vec<usize> =
+            (1..text.len()).filter(|i| (i * i) % 11 < 3 || i % 13 == 0).chain([text.len()]).collect();
+        let (mut many, mut one) = (PretokenTable::default(), PretokenTable::default());
+        let (mut work, mut start) = (Work::default(), 0);
+        for ends in ends.chunks(150) {
+            many.add_all(&mut work, &text, start, ends, 3).unwrap();
+            for &end in ends {
+                one.add(&text[start..end], 3).unwrap();
+                start = end;
+            }
+        }
+        let sorted = |table: &PretokenTable| {
+            let mut entries: Vec<_> = table.iter().map(|(bytes, count)| (bytes.to_vec(), count)).collect();
+            entries.sort();
+            entries
+        };
+        assert!(many.len() > 2_000 && many.long.len() == one.long.len());
+        assert_eq!((sorted(&many), many.total_bytes()), (sorted(&one), one.total_bytes()));
+        assert_eq!((many.len(), many.total_pretokens()), (one.len(), one.total_pretokens()));
+
+        // What does not fit is refused by name, and what is before it counts.
+        let mut table = PretokenTable::default();
+        table.add(b"x", u64::MAX - 2).unwrap();
+        let error = table.add_all(&mut work, b"abcde", 0, &[2, 5], 1).unwrap_err();
+        assert!(error.to_string().contains("cde"), "{error}");
+        assert_eq!((table.get(b"ab"), table.get(b"cde")), (1, 0));
+    }
 
     #[test]
     fn every_length_keeps_its_bytes() {

@@ -19,53 +19,48 @@ use std::arch::x86_64::{
     _mm512_subs_epu8,
 };
 
-use super::batch::PLACES;
 use super::key::{Key, MAX_SHORT, TOO_LONG};
-use super::sink::BATCH;
-use super::table::Asker;
+use super::{Places, ROOM};
 use crate::ids::{widen, widen_u64};
-use crate::prefetch::prefetch;
 
 /// So many pretokens are taken at once.
 const N: usize = 8;
 
-const _: () = assert!(PLACES.is_multiple_of(N));
+const _: () = assert!(ROOM.is_multiple_of(N));
 
-/// Makes keys of consecutive pretokens from `start` on and starts to load their lines, eight at a time, as long as 16 bytes
-/// follow the start of each. Returns of how many; the processor must have AVX-512.
+/// [`make_keys`](super::make_keys), eight at a time, as long as 16 bytes follow the start of each. Returns of how many; the processor must have AVX-512.
 pub(super) fn make_keys(
-    asker: &Asker<2, 16>,
+    chooser: &Places<2>,
+    (mask, fetch): (usize, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
-    keys: &mut [Key<2>; PLACES],
-    places: &mut [u32; PLACES],
+    (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) -> usize {
     // SAFETY: the caller has it.
-    unsafe { make_keys_avx512(asker, text, start, ends, keys, places) }
+    unsafe { make_keys_avx512(chooser, (mask, fetch), text, start, ends, (keys, places)) }
 }
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn make_keys_avx512(
-    asker: &Asker<2, 16>,
+    chooser: &Places<2>,
+    (mask, fetch): (usize, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
-    keys: &mut [Key<2>; PLACES],
-    places: &mut [u32; PLACES],
+    (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) -> usize {
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
-    let ends = ends.get(..BATCH).unwrap_or(ends);
     let (eights, left) = ends.as_chunks::<N>();
     // What is left is filled up with empty pretokens.
     let mut last = [ends.last().copied().unwrap_or(start); N];
     last.iter_mut().zip(left).for_each(|(slot, &end)| *slot = end);
     let last = if left.is_empty() { None } else { Some(&last) };
 
-    let [first_seed, second_seed] = asker.seeds.map(|seed| splat(seed));
-    let line_shift = shift(asker.shift);
-    let index = splat(widen_u64(asker.index));
+    let [first_seed, second_seed] = chooser.seeds.map(|seed| splat(seed));
+    let line_shift = shift(chooser.shift);
+    let mask = splat(widen_u64(mask));
     let mut before = splat(widen_u64(start));
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
     let mut n = 0;
@@ -94,7 +89,7 @@ fn make_keys_avx512(
         let mut numbers = [0_u32; N];
         // SAFETY: they write eight numbers each into an array of as many, and eight keys into one of as many.
         unsafe {
-            _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(_mm512_and_si512(place, index)));
+            _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(_mm512_and_si512(place, mask)));
             _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(place));
             let keys = keys.as_mut_ptr();
             _mm512_storeu_si512(
@@ -107,7 +102,7 @@ fn make_keys_avx512(
             );
         }
         for number in numbers {
-            prefetch(asker.lines.wrapping_add(widen(number)));
+            fetch(widen(number));
         }
         before = ends;
         n += N;
@@ -138,9 +133,7 @@ fn low_bytes(numbers: __m512i) -> __m512i {
 
 #[cfg(test)]
 mod tests {
-    use super::super::key::Pretoken;
-    use super::super::packed::Packing;
-    use super::super::table::Table;
+    use super::super::{BATCH, Pretoken};
     use super::*;
     use crate::pretokenize::Tier;
 
@@ -150,8 +143,7 @@ mod tests {
         if Tier::available().all(|tier| tier != Tier::Avx512) {
             return;
         }
-        let mut table = Table::new(Packing::Wide, 1 << 3, 1 << 9);
-        table.insert_ids([1, 1], &[1], &mut Default::default());
+        let chooser = Places::new(9);
         let text: Vec<u8> =
             (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
         for n in 0..=BATCH {
@@ -164,14 +156,17 @@ mod tests {
                     })
                     .collect();
                 for text in [&text[..], &text[..end], &text[..end.min(40)]] {
-                    let (mut keys, mut places) = ([[0; 2]; PLACES], [0; PLACES]);
-                    let n_made = make_keys(&table.asker(), text, start, &ends, &mut keys, &mut places);
+                    let (mut keys, mut places) = ([[0; 2]; ROOM], [0; ROOM]);
+                    let fetched = std::cell::RefCell::new(Vec::new());
+                    let fetch = |place| fetched.borrow_mut().push(place);
+                    let n_made = make_keys(&chooser, (0xFF, fetch), text, start, &ends, (&mut keys, &mut places));
                     let mut starts = [start].into_iter().chain(ends.iter().copied()).skip(n_made);
                     assert!(n_made >= n || starts.any(|start| start + 16 > text.len()));
                     let mut start = start;
                     for (index, &end) in ends.iter().enumerate().take(n_made) {
                         let key = Pretoken { text, start, end, is_segment: false }.key();
-                        assert_eq!((keys[index], places[index]), (key, table.asker().ask(&key)));
+                        assert_eq!((keys[index], places[index]), (key, chooser.of(&key)));
+                        assert_eq!(fetched.borrow()[index], widen(places[index] & 0xFF));
                         start = end;
                     }
                 }

@@ -1,5 +1,5 @@
-//! Short texts that are encoded together: a batch of pretokens is filled from one after the other, and no text pays alone
-//! for the start and the end of each loop.
+//! Short texts that are split together: a batch of pretokens is filled from one after the other, and no text pays alone for the
+//! start and the end of each loop.
 
 /// A longer text fills batches of its own.
 const SHORT: usize = 1 << 10;
@@ -8,22 +8,22 @@ const SHORT: usize = 1 << 10;
 const BYTES: usize = 1 << 13;
 const TEXTS: usize = 1 << 10;
 
-/// Whether it is better to encode a text together with others.
+/// Whether it is better to split a text together with others.
 pub(crate) fn is_short(text: &[u8]) -> bool {
     text.len() <= SHORT
 }
 
 /// Texts one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Joined {
-    pub(super) text: Vec<u8>,
+pub(crate) struct Joined {
+    pub(crate) text: Vec<u8>,
     /// Where each of them ends.
-    pub(super) text_ends: Vec<usize>,
+    pub(crate) text_ends: Vec<usize>,
 }
 
 impl Joined {
     /// Joins some of the texts, at least one of them, instead of those before, and returns the rest.
-    pub(super) fn fill<'a, 't>(&mut self, texts: &'a [&'t [u8]]) -> &'a [&'t [u8]] {
+    pub(crate) fn fill<'a, 't>(&mut self, texts: &'a [&'t [u8]]) -> &'a [&'t [u8]] {
         self.text.clear();
         self.text_ends.clear();
         for text in texts {

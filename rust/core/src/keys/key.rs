@@ -1,4 +1,4 @@
-//! What is looked for in the cache: the bytes of a pretoken in a few words.
+//! The bytes of a pretoken in a few words.
 //!
 //! Up to 15 bytes make a key of two words, up to 31 one of four; the length lies in the last byte, so equal keys are equal
 //! pretokens and a hit is exact.
@@ -6,25 +6,28 @@
 use crate::ids::widen_u64;
 
 /// The bytes of a pretoken and their number, which is the last byte.
-pub(super) type Key<const W: usize> = [u64; W];
+pub(crate) type Key<const W: usize> = [u64; W];
 
 /// The longest pretoken that a key of two words holds.
-pub(super) const MAX_SHORT: usize = 15;
+pub(crate) const MAX_SHORT: usize = 15;
 
 /// The longest pretoken that a key of four words holds.
-pub(super) const MAX_MEDIUM: usize = 31;
+pub(crate) const MAX_MEDIUM: usize = 31;
 
 /// The bit of the last word of a key that tells a segment from a whole pretoken.
-pub(super) const SEGMENT: u64 = 1 << 63;
-
-/// The bit of the last word of a key that tells a slot that says where the ids lie from one that has them.
-pub(super) const MANY: u64 = 1 << 62;
+pub(crate) const SEGMENT: u64 = 1 << 63;
 
 /// A word of the key of an empty slot: that of the empty pretoken, which has no ids either.
-pub(super) const EMPTY: u64 = 0;
+pub(crate) const EMPTY: u64 = 0;
 
 /// The last word of the key that stands for all pretokens that are too long. No slot has it.
 pub(super) const TOO_LONG: u64 = 0x3F << 56;
+
+/// Whether a key is that of all pretokens that are too long.
+#[inline(always)]
+pub(crate) fn is_too_long(key: &Key<2>) -> bool {
+    key[1] == TOO_LONG
+}
 
 /// By length: what to keep of 16 bytes, and the length as the last of them. Of more than 15 bytes nothing is kept.
 static SHORT_PARTS: [[u64; 4]; 17] = {
@@ -45,22 +48,27 @@ const fn low_bytes(n: usize) -> u64 {
 
 /// What is looked for: a pretoken of a text, or a segment, which is a part of one between safe cuts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pretoken<'t> {
-    pub(super) text: &'t [u8],
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Pretoken<'t> {
+    pub(crate) text: &'t [u8],
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     /// Whether the same bytes may have other ids as a whole pretoken.
-    pub(super) is_segment: bool,
+    pub(crate) is_segment: bool,
 }
 
 impl<'t> Pretoken<'t> {
-    pub(super) fn bytes(self) -> &'t [u8] {
+    /// A text that is one pretoken.
+    pub(crate) fn whole(text: &'t [u8]) -> Self {
+        Self { text, start: 0, end: text.len(), is_segment: false }
+    }
+
+    pub(crate) fn bytes(self) -> &'t [u8] {
         self.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Its key of any number of words.
     #[inline]
-    pub(super) fn key<const W: usize>(self) -> Key<W> {
+    pub(crate) fn key<const W: usize>(self) -> Key<W> {
         let mut key = [EMPTY; W];
         let length = self.end - self.start;
         if length >= 8 * W {
@@ -86,7 +94,7 @@ impl<'t> Pretoken<'t> {
 
 /// The key of the first `length` bytes of some.
 #[inline(always)]
-pub(super) fn short_key(window: &[u8; 16], length: usize) -> Key<2> {
+pub(crate) fn short_key(window: &[u8; 16], length: usize) -> Key<2> {
     let [kept_low, kept_high, _, length] = SHORT_PARTS[length.min(MAX_SHORT + 1)];
     let [low, high] = window.as_chunks::<8>().0 else { return [EMPTY; 2] };
     [u64::from_le_bytes(*low) & kept_low, u64::from_le_bytes(*high) & kept_high | length]

@@ -1,0 +1,95 @@
+//! Pretokens as keys of a few words, and the places that keys choose in a table: what the cache of encoding and the counts of
+//! training look pretokens up by.
+
+#[cfg(target_arch = "x86_64")]
+mod eights;
+mod key;
+
+use std::hash::{BuildHasher, RandomState};
+
+pub(crate) use key::{EMPTY, Key, MAX_MEDIUM, MAX_SHORT, Pretoken, SEGMENT, is_too_long, short_key};
+
+use crate::ids::{halves, widen};
+use crate::pretokenize::Tier;
+
+/// So many keys are made at a time: their places can be fetched from memory meanwhile.
+pub(crate) const BATCH: usize = 64;
+
+/// Keys of a batch have room for more than that, so that eight can be made at once from any.
+pub(crate) const ROOM: usize = BATCH + 8;
+
+/// How keys choose places among a power of two of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places<const W: usize> {
+    /// Odd, and random: so that nobody can make a text whose pretokens all have one place.
+    seeds: [u64; W],
+    /// What is left of a hash after a shift by so many bits chooses a place, however many there are.
+    shift: u32,
+}
+
+impl<const W: usize> Places<W> {
+    /// Of at most 2^`max_log` places, 32 of the bits at most.
+    pub(crate) fn new(max_log: u32) -> Self {
+        let random = RandomState::new();
+        Self { seeds: std::array::from_fn(|word| random.hash_one(word) | 1), shift: 64 - max_log }
+    }
+
+    /// The same for another number of places.
+    pub(crate) fn with_max_log(self, max_log: u32) -> Self {
+        Self { shift: 64 - max_log, ..self }
+    }
+
+    /// A sum of products with odd numbers that nobody can guess: any two keys agree in the highest n bits of it with a chance
+    /// of 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
+    #[inline(always)]
+    pub(crate) fn hash(&self, key: &Key<W>) -> u64 {
+        self.seeds.iter().zip(key).fold(0, |sum, (seed, word)| sum.wrapping_add(word.wrapping_mul(*seed)))
+    }
+
+    /// The place of a hash, of which the lower bits choose one of fewer places.
+    #[inline(always)]
+    pub(crate) fn of_hash(&self, hash: u64) -> u32 {
+        halves(hash >> self.shift)[0]
+    }
+
+    /// The place of a key.
+    #[inline(always)]
+    pub(crate) fn of(&self, key: &Key<W>) -> u32 {
+        self.of_hash(self.hash(key))
+    }
+}
+
+/// Makes the keys of up to [`BATCH`] consecutive pretokens of `text` from `start` on, and the places they choose; `fetch` is
+/// called with each place less the bits that `mask` has not. Of those too long for a key there is one key.
+#[inline]
+pub(crate) fn make_keys(
+    tier: Tier,
+    chooser: &Places<2>,
+    (mask, fetch): (usize, impl Fn(usize)),
+    text: &[u8],
+    start: usize,
+    ends: &[usize],
+    (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
+) {
+    let ends = ends.get(..BATCH).unwrap_or(ends);
+    let n_made = match tier {
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => eights::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
+        _ => 0,
+    };
+    let mut start = n_made.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
+    let (Some(ends), Some(keys), Some(places)) = (ends.get(n_made..), keys.get_mut(n_made..), places.get_mut(n_made..))
+    else {
+        return;
+    };
+    for (&end, (key, place)) in ends.iter().zip(keys.iter_mut().zip(places.iter_mut())) {
+        // Only the last ones of a text are not followed by enough of it.
+        *key = match text.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(window) => short_key(window, end - start),
+            None => Pretoken { text, start, end, is_segment: false }.key(),
+        };
+        *place = chooser.of(key);
+        fetch(widen(*place) & mask);
+        start = end;
+    }
+}
