@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bytepair._types import Corpus, Progress
     from bytepair.sources import Source
 
-# Documents are handed to the core in batches of about this many bytes: large enough to share between threads, small
+# Small files are handed to the core in batches of about this many bytes: large enough to share between threads, small
 # enough that Ctrl-C and progress come between two of them.
 BATCH_BYTES = 8 * 2**20
 
@@ -229,23 +229,24 @@ def _named(path: str) -> Iterator[None]:
 
 
 def _count_documents(counter: _core.Counter, documents: Iterator[Any]) -> None:
-    batch: list[str | bytes] = []
-    n_batch, first = 0, 0
-    for index, document in enumerate(documents):
-        if isinstance(document, str | bytes):
-            batch.append(document)
-        elif isinstance(document, bytearray | memoryview):
-            batch.append(bytes(document))
-        elif _is_arrow(document):
-            # A batch of its own, whose texts never become objects of Python.
-            counter.add_documents(document, 0, None)
-            continue
-        else:
-            kind = type(document).__name__
-            hint = "; pass the text of each row: (row['text'] for row in rows)" if isinstance(document, dict) else ""
-            raise TypeError(f"document {index} of the corpus is a {kind}, not str or bytes{hint}")
-        n_batch += len(document)
-        if n_batch >= BATCH_BYTES:
-            counter.add_documents(batch, first, None)
-            batch, n_batch, first = [], 0, index + 1
-    counter.add_documents(batch, first, None)
+    index = 0
+    while True:
+        n_counted, other = counter.add_next(documents, index)
+        index += n_counted
+        if other is not None:
+            _count_other(counter, other[0], index)
+            index += 1
+        elif n_counted == 0:
+            return
+
+
+def _count_other(counter: _core.Counter, document: object, index: int) -> None:
+    if isinstance(document, bytearray | memoryview):
+        counter.add_documents([bytes(document)], index, None)
+    elif _is_arrow(document):
+        # Its texts never become objects of Python.
+        counter.add_documents(document, 0, None)
+    else:
+        kind = type(document).__name__
+        hint = "; pass the text of each row: (row['text'] for row in rows)" if isinstance(document, dict) else ""
+        raise TypeError(f"document {index} of the corpus is a {kind}, not str or bytes{hint}")

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use bytepair_core::train::{self, Counting, Shard, Stage, Weight};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyIterator, PyString, PyTuple};
 
 use crate::arrow::Texts;
 use crate::convert::{self, Surrogates};
@@ -15,6 +15,10 @@ use crate::engine::LONG;
 use crate::errors::{collect, run_interruptible, to_python};
 use crate::tokenizer::threads;
 use crate::train::{Heard, Watch};
+
+/// Documents are counted in batches of about this many bytes: large enough to share between threads, small enough that Ctrl-C
+/// and progress come between two of them.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// What `bytepair.Counts` is made of.
 #[pyclass(frozen, module = "bytepair._core")]
@@ -207,6 +211,33 @@ impl Counter {
     /// the whole corpus, for progress.
     fn add_documents(&self, documents: &Bound<'_, PyAny>, first: usize, total: Option<u64>) -> PyResult<()> {
         self.add_texts(documents, first, total, Counting::add_documents)
+    }
+
+    /// Count documents that are str or bytes, up to a batch of them; `first` is the index of the next in the corpus. Returns
+    /// how many were counted, and the first one that is neither, in a tuple; none and `None` where there are no more.
+    fn add_next<'py>(
+        &self,
+        documents: &Bound<'py, PyIterator>,
+        first: usize,
+    ) -> PyResult<(usize, Option<(Bound<'py, PyAny>,)>)> {
+        let (mut batch, mut n_batch, mut other) = (Vec::new(), 0, None);
+        for document in documents.clone() {
+            let document = document?;
+            if !(document.is_instance_of::<PyString>() || document.is_instance_of::<PyBytes>()) {
+                other = Some((document,));
+                break;
+            }
+            n_batch += document.len()?;
+            batch.try_reserve(1).map_err(|_| PyMemoryError::new_err("no room for a batch of documents"))?;
+            batch.push(document);
+            if n_batch >= BATCH_BYTES {
+                break;
+            }
+        }
+        let texts = convert::texts(&batch, Surrogates::Strict, first)?;
+        let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
+        self.add(documents.py(), None, |counting, checkpoint| counting.add_documents(&slices, checkpoint))?;
+        Ok((batch.len(), other))
     }
 
     /// Count the contents of files, each as one document.

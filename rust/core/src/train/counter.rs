@@ -134,9 +134,9 @@ impl Shared<'_> {
                     [text] => adding.text(text),
                     texts => adding.short_texts(texts, &mut joined),
                 };
+                // Where another thread has failed before, that is what went wrong.
                 if added.is_err() {
-                    self.stop.store(true, Ordering::Relaxed);
-                    return added;
+                    return if self.stop.swap(true, Ordering::Relaxed) { Ok(()) } else { added };
                 }
             }
             look_up()?;
