@@ -11,6 +11,7 @@ import hostile
 MB = 10**6
 END = "<|endoftext|>"
 STANDARD_LIBRARY = "stdlib"
+ALL = "all"  # all corpora together
 HOSTILE = "hostile: "  # begins the names of texts that are made, not read
 
 
@@ -24,7 +25,7 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
     n_bytes = int(megabytes * MB)
     if corpus.startswith(HOSTILE):
         return [hostile.text_of(corpus.removeprefix(HOSTILE), n_bytes)]
-    documents = standard_library(n_bytes) if folder is None else read(folder / f"{corpus}.txt", n_bytes)
+    documents = standard_library(n_bytes) if folder is None else corpus_texts(folder, corpus, n_bytes)
     if cut == "documents":
         return documents
     if cut == "one":
@@ -32,6 +33,15 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
     if cut == "lines":
         return [line + "\n" for document in documents for line in document.split("\n")]
     return [piece for document in documents for piece in pieces(document, int(cut))]
+
+
+def corpus_texts(folder: Path, corpus: str, n_bytes: int) -> list[str]:
+    """Return the first documents of a corpus; those of "all" are of one corpus after the other."""
+    documents: list[str] = []
+    for path in sorted(folder.glob("*.txt")) if corpus == ALL else [folder / f"{corpus}.txt"]:
+        read_before = sum(len(document.encode()) for document in documents)
+        documents += read(path, n_bytes - read_before) if read_before < n_bytes else []
+    return documents
 
 
 def read(path: Path, n_bytes: int) -> list[str]:

@@ -43,6 +43,7 @@ FORMS: dict[str, tuple[str, str, Form]] = {
     "4 kB": ("4 kB", "4 kB µs", _microseconds),
     "call": ("call", "µs", _microseconds),
     "seconds": ("seconds", "seconds", lambda seconds, _: f"{seconds:.2f}"),
+    "cpu": ("cpu", "CPU s", lambda seconds, _: f"{seconds:.2f}"),
     "peak": ("peak", "peak MB", _megabytes),
     "above": ("above", "above MB", _megabytes),
 }
