@@ -110,6 +110,45 @@ def test_every_form_of_corpus_is_known_again(tmp_path):
     assert Tokenizer.train(forms[1], 260, checkpoint=tmp_path / "0") == Tokenizer.train(forms[0], 260)
 
 
+def test_a_smaller_vocabulary_leaves_the_merges_of_a_larger_one(tmp_path, often):
+    Tokenizer.train(TEXTS, 700, checkpoint=tmp_path)
+    kept = (tmp_path / "merges").read_bytes()
+    assert_same(Tokenizer.train(TEXTS, 500, checkpoint=tmp_path), Tokenizer.train(TEXTS, 500))
+    assert (tmp_path / "merges").read_bytes() == kept
+    Tokenizer.train(TEXTS, 800, checkpoint=tmp_path)
+    assert len((tmp_path / "merges").read_bytes()) == len(kept) + 8 * 100
+
+
+def test_a_pipe_is_refused_before_it_is_read(tmp_path):
+    # Two pipes cannot be told apart: what the first gave would be taken for what the second gives.
+    command = [sys.executable, "-m", "bytepair", "train", "-o", str(tmp_path / "t.json"), "-v", "260"]
+    for text in (b"low lower lowest", b"new newer newest"):
+        done = subprocess.run(
+            [*command, "--checkpoint", str(tmp_path / "c")], input=text, capture_output=True, check=False
+        )
+        assert done.returncode == 1
+        assert b"what a pipe gives cannot be compared" in done.stderr
+        assert b"write it to a file first" in done.stderr
+    assert not (tmp_path / "t.json").exists()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TrainingError, match="pipe is no regular file"):
+        Tokenizer.train([Path(__file__), tmp_path / "pipe"], 260, checkpoint=tmp_path / "c")
+
+
+@pytest.mark.parametrize("document", [5, 10**15, None, {"text": "a"}, ["a"], 0.5], ids=repr)
+def test_a_wrong_document_is_told_as_without_a_checkpoint(document, tmp_path):
+    messages = []
+    for options in ({}, {"checkpoint": tmp_path}):
+        with pytest.raises(TypeError, match="document 1 of the corpus is a") as raised:
+            Tokenizer.train(["text", document], 258, **options)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+    # Nor is it passed over where the counts are there.
+    Tokenizer.train(["text"], 258, checkpoint=tmp_path)
+    with pytest.raises(TrainingError, match="its 1 documents were not these 2"):
+        Tokenizer.train(["text", document], 258, checkpoint=tmp_path)
+
+
 def test_an_interrupted_count_begins_anew(tmp_path):
     def broken():
         yield from TEXTS

@@ -63,6 +63,7 @@ class Checkpoint:
             elif path.name not in _NAMES:
                 raise TrainingError(f"{folder} holds {path.name}, so it is no checkpoint; name a new or empty folder")
         self._saved = self._read()
+        self._merges: bytes | None = None
 
     def _read(self) -> dict[str, Any] | None:
         path = self._folder / _TRAINING
@@ -138,11 +139,14 @@ class Checkpoint:
         head, body = data[: len(_HEAD) + 32], data[len(_HEAD) + 32 :]
         if head != _HEAD + hashlib.sha256(body).digest() or len(body) % 8:
             raise FormatError("damaged; remove this file, and merging starts anew from the counts").within(path)
+        self._merges = body
         return body
 
     def keep_merges(self, merges: bytes) -> None:
-        """Keep merges instead of those that are here."""
-        self._write(_MERGES, _HEAD + hashlib.sha256(merges).digest() + merges)
+        """Keep merges, unless those that are here begin with them: then a larger vocabulary was learned before."""
+        if self._merges is None or not self._merges.startswith(merges):
+            self._write(_MERGES, _HEAD + hashlib.sha256(merges).digest() + merges)
+            self._merges = merges
 
     def _write(self, name: str, data: bytes) -> None:
         path = self._folder / name
@@ -161,7 +165,13 @@ def _within(path: Path) -> Iterator[None]:
 
 
 class Known:
-    """What a corpus is known by: files by name, size and time of change; documents by a digest of all of them."""
+    """What a corpus is known by: files by name, size and time of change; documents by a digest of all of them.
+
+    Raises
+    ------
+    TrainingError
+        A file is a pipe or a device: what it gives is not known before it is read, nor again after.
+    """
 
     def __init__(self, corpus: Corpus | Counts) -> None:
         self._files: list[list[Any]] | None = None
@@ -191,8 +201,11 @@ class Known:
     def _noted(self, documents: Iterable[Any]) -> Iterator[Any]:
         for document in documents:
             for text in _corpus.texts_of(document):
-                data = text.encode(errors="surrogatepass") if isinstance(text, str) else bytes(text or b"")
-                self._digest.update(len(data).to_bytes(8, "little") + data)
+                data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+                # Anything else is refused where it is counted.
+                if isinstance(data, bytes | bytearray | memoryview):
+                    data = bytes(data)
+                    self._digest.update(len(data).to_bytes(8, "little") + data)
                 self._n_documents += 1
             yield document
 
@@ -227,7 +240,10 @@ class Known:
 
 
 def _file(path: str) -> list[Any]:
-    """Return what a file is known by; what a pipe will give is not known."""
+    """Return what a file is known by."""
     status = os.stat(path)  # noqa: PTH116
-    size, time = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (None, None)
-    return [os.path.abspath(path), size, time]  # noqa: PTH100
+    # A folder has an error of its own, where it is counted.
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        reason = "is no regular file, and what a pipe gives cannot be compared when a training goes on"
+        raise TrainingError(f"{path} {reason}; write it to a file first, or train without a checkpoint")
+    return [os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100

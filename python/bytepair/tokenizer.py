@@ -163,7 +163,7 @@ class Tokenizer(TrainedTokenizer):
             The corpus is empty, or `vocab_size` leaves no room for the bytes and special tokens, or the counts were
             made with another pattern or other special tokens. Or the checkpoint is of another training; the message
             says what differs. Files are told apart by name, size and time of change, documents by their content, for
-            which they are read again; what a pipe gives is not.
+            which they are read again; a pipe, which cannot be, is refused.
         FormatError
             A file is damaged, or the checkpoint, or a row has no document.
         ImportError
