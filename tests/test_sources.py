@@ -432,6 +432,42 @@ def test_arguments_are_refused(what):
         call()
 
 
+GONE = """
+import os, sys
+from bytepair import Files, Tokenizer
+sources = Files.sources
+def then_gone(files):
+    found = sources(files)
+    os.remove(files.paths[0])
+    return found
+Files.sources = then_gone
+try:
+    Tokenizer.train(Files(sys.argv[1]), 300)
+except FileNotFoundError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst", "a.jsonl", "a.jsonl.gz", "a.parquet"])
+def test_a_file_that_is_gone_after_the_first_look(name, tmp_path):
+    # In a process of its own: one that waits for ever cannot be ended from inside.
+    (tmp_path / name).write_bytes(GOOD)
+    command = [sys.executable, "-c", GONE, tmp_path / name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.stderr == ""
+    assert str(tmp_path / name) in done.stdout
+
+
+def test_strings_of_arrow_need_not_be_utf8(tmp_path):
+    texts = [b"l\xffw", b"", b"low"]
+    for kind, other in [(pa.string(), pa.binary()), (pa.large_string(), pa.large_binary())]:
+        column = pa.array(texts, other).view(kind)
+        for strings in (column, pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), column)):
+            (tmp_path / "a.arrow").write_bytes(table_bytes(pa.table({"text": strings}), "file"))
+            assert list(Files(tmp_path / "a.arrow")) == texts
+            assert same(train(tmp_path / "a.arrow"), train(texts))
+
+
 def test_files_are_looked_at_before_any_is_read(tmp_path, monkeypatch):
     (tmp_path / "a.jsonl").write_bytes(GOOD)
     monkeypatch.setattr(_readers, "lines", lambda *_: pytest.fail("a file was read"))

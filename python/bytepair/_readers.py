@@ -263,7 +263,8 @@ def decompressed(source: Source, tell: Callable[[int, int], None]) -> Iterator[s
 
     def write() -> None:
         try:
-            with Bytes(source) as file, open(write_end, "wb", buffering=0) as pipe:
+            # N.B. in this order: where the file cannot be opened, the pipe is closed, and whoever reads it goes on.
+            with open(write_end, "wb", buffering=0) as pipe, Bytes(source) as file:
                 while block := file.read():
                     tell(file.progress(), len(block))
                     rest = memoryview(block)
