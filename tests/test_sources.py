@@ -325,6 +325,21 @@ MANY = "".join(json.dumps({"text": word}) + "\n" for word in WORDS.split()).enco
 TABLE = pa.table({"text": WORDS.split()})
 NULLS = pa.table({"text": [*WORDS.split()[:2500], None, "low", None]})
 
+
+def lying(kind: pa.DataType, number: int, form: str = "file") -> bytes:
+    """A file whose last offset, or last index of a dictionary, is another one; Arrow reads it as it is."""
+    is_dictionary = pa.types.is_dictionary(kind)
+    column = pa.array(["low", "lower", "low"]).cast(kind)
+    numbers = (column.indices if is_dictionary else column).buffers()[1].to_pybytes()
+    numbers = numbers[: 12 if is_dictionary else 32 if "large" in str(kind) else 16]
+    size = 8 if "large" in str(kind) else 4
+    data = table_bytes(pa.table({"text": column}), form)
+    assert data.count(numbers) == 1
+    return data.replace(numbers, numbers[:-size] + number.to_bytes(size, "little", signed=True))
+
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
 # The name of a file, what is in it, options, and what is said of it.
 FILES = {
     "gz: cut off": ("a.jsonl.gz", gzip.compress(MANY)[:-20_000], {}, ["damaged or cut off after byte"]),
@@ -369,6 +384,12 @@ FILES = {
     "arrow: a stream with null": ("a.arrow", table_bytes(NULLS, "stream"), {}, ["row 2500: null"]),
     "arrow: cut off": ("a.arrow", table_bytes(TABLE, "file")[:-1000], {}, ["not a arrow file, or a damaged one"]),
     "arrow: a stream cut off": ("a.arrow", table_bytes(TABLE, "stream")[:-9000], {}, ["or a damaged one"]),
+    "arrow: an offset beyond the end": ("a.arrow", lying(pa.string(), 2**30), {}, ["a arrow file, or a damaged one"]),
+    "arrow: a negative offset": ("a.arrow", lying(pa.string(), -(2**30)), {}, ["a arrow file, or a damaged one"]),
+    "arrow: a large offset": ("a.arrow", lying(pa.large_binary(), 2**60), {}, ["a arrow file, or a damaged one"]),
+    "arrow: an offset of a stream": ("a.arrow", lying(pa.string(), 2**30, "stream"), {}, ["or a damaged one"]),
+    "arrow: an index beyond the dictionary": ("a.arrow", lying(DICTIONARY, 2**30), {}, ["or a damaged one"]),
+    "arrow: a negative index": ("a.arrow", lying(DICTIONARY, -(2**30)), {}, ["or a damaged one"]),
     "arrow: no arrow": ("a.feather", MANY, {}, ["not a arrow file, or a damaged one"]),
     "arrow: two such columns": (
         "a.arrow",

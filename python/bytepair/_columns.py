@@ -114,10 +114,13 @@ _TEXTS = (
 
 
 def _without_nulls(column: ArrowArray, row: int, source: Source, files: Files) -> tuple[ArrowArray, Skipped]:
+    column = _as_bytes(column)
+    # N.B. Arrow believes the offsets and indices in a file: unchecked, a damaged one would end the process.
+    column.validate(full=True)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     # Views are brought to the form that is read.
-    if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
+    if pa.types.is_binary_view(column.type):
         column = column.cast(pa.large_binary())
     if not column.null_count:
         return column, Skipped()
@@ -128,13 +131,25 @@ def _without_nulls(column: ArrowArray, row: int, source: Source, files: Files) -
     return column.drop_null(), Skipped(column.null_count, (f"{source.path}: {reason}",))
 
 
+# Strings, and the bytes that lie in memory as they do.
+_BYTES = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+
+
+def _as_bytes(column: ArrowArray) -> ArrowArray:
+    """Return a column with its strings as bytes, uncopied: texts here need not be UTF-8, and Arrow's strings must."""
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices, _as_bytes(column.dictionary), safe=False)
+    return column.view(_BYTES[column.type]) if column.type in _BYTES else column
+
+
 @contextlib.contextmanager
 def _refused(source: Source) -> Iterator[None]:
     """Say of which file it is what pyarrow says of its content."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowSerializationError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except (pa.ArrowException, OSError) as error:
+        not_the_file = (pa.ArrowMemoryError, pa.ArrowCancelled)
+        if isinstance(error, not_the_file) or (isinstance(error, OSError) and error.errno is not None):
             raise
         what = " ".join(str(error).split())
         raise FormatError(f"not a {source.format} file, or a damaged one: {what:.300}").within(source.path) from None
