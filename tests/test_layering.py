@@ -93,7 +93,8 @@ PYTHON_MAY_IMPORT = {
     # Imported where a file is read, and the second where an extra is needed.
     "_readers": {"_columns", "_core", "errors", "sources"},
     "_columns": {"_readers", "_types", "errors", "sources"},
-    "_corpus": {"_core", "_readers", "_types", "errors", "sources"},
+    "_processors": set(),
+    "_corpus": {"_core", "_processors", "_readers", "_types", "errors", "sources"},
     "_arguments": {"errors"},
     "_arrays": {"_core", "_types"},
     "counts": {"_arguments", "_core", "_corpus", "_files", "_types", "errors", "sources"},
@@ -125,7 +126,18 @@ PYTHON_MAY_IMPORT = {
     # Of the transformer, `config` alone: tests/test_accounting.py.
     "accounting": {"_figure", "accounting", "transformer"},
     "_measure": {"__init__", "_measure", "errors"},
-    "cli": {"_core", "__init__", "_files", "_measure", "_types", "accounting", "cli", "transformer", "unicode"},
+    "cli": {
+        "_core",
+        "__init__",
+        "_files",
+        "_measure",
+        "_processors",
+        "_types",
+        "accounting",
+        "cli",
+        "transformer",
+        "unicode",
+    },
 }
 
 

@@ -243,6 +243,12 @@ def test_a_row_is_read_through_a_pipe(tmp_path):
         assert {total for stage, _, total in calls if stage == "counting"} == {None}
 
 
+def test_rows_are_read_where_nobody_says_which_processors_there_are(tmp_path, monkeypatch):
+    write_lines(tmp_path / "a.jsonl", rows_of(texts()))
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert same(train(tmp_path / "a.jsonl"), train(texts()))
+
+
 def test_files_are_a_value(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a"}')
     files = Files([tmp_path / "a.jsonl"], text_field="text", on_error="skip")

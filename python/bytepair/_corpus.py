@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bytepair import _core
+from bytepair._processors import n_processors
 from bytepair.errors import TrainingError
 from bytepair.sources import Files, Skipped
 
@@ -175,7 +176,7 @@ def _count_files(
     _count_texts(counter, [source for source in sources if source.format == "text"], meter)
     rows = [source for source in sources if source.format != "text"]
     skipped = Skipped()
-    n_readers = min(num_threads or len(os.sched_getaffinity(0)), MAX_READERS)
+    n_readers = min(num_threads or n_processors(), MAX_READERS)
     with contextlib.closing(_readers.ahead(rows, files, n_readers, notes_files)) as batches:
         for batch in batches:
             skipped = skipped.plus(batch.skipped)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from bytepair.errors import FormatError
 if TYPE_CHECKING:
     from bytepair import Tokenizer
 
-__all__ = ["OURS", "Contestant", "DifferentResultsError", "compare", "n_processors", "run", "write_vocabulary"]
+__all__ = ["OURS", "Contestant", "DifferentResultsError", "compare", "run", "write_vocabulary"]
 
 OURS = "bytepair"
 # Whose results decide what is right.
@@ -45,11 +44,6 @@ class Contestant(NamedTuple):
         name, _, own_threads = name.partition(", ")
         engine, _, call = name.partition(" ")
         return cls(engine, call, int(own_threads.split()[0]) if own_threads else threads)
-
-
-def n_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def write_vocabulary(tokenizer: Tokenizer, name: str, folder: Path, builtin: bool) -> None:

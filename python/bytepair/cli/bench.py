@@ -16,6 +16,7 @@ from typing import Any
 
 from bytepair import Tokenizer
 from bytepair._measure import rounds, table
+from bytepair._processors import n_processors
 from bytepair.cli import _common
 
 # By the names that they are imported by: those that are measured where they are installed, and those to ask for.
@@ -85,7 +86,6 @@ def _names(text: str) -> list[str]:
 
 def _measured(tokenizer: Tokenizer, texts: list[str], peers: list[str], n_runs: int) -> Iterator[dict[str, Any]]:
     """Yield the figures of one call after the other, on one thread and then on all."""
-    n_processors = rounds.n_processors()
     arrays = importlib.util.find_spec("numpy") is not None
     with tempfile.TemporaryDirectory() as folder:
         files = {"folder": folder, "texts": str(Path(folder, "texts"))}
@@ -98,7 +98,7 @@ def _measured(tokenizer: Tokenizer, texts: list[str], peers: list[str], n_runs: 
             task = {"work": "passes", "vocabulary": name or "vocabulary", **contestant._asdict(), **files}
             return rounds.run(sys.executable, task)
 
-        for n_threads in sorted({1, n_processors}):
+        for n_threads in sorted({1, n_processors()}):
             for what, (one, batch) in _CALLS.items():
                 call = one if n_threads == 1 else batch
                 if call is None or (call.startswith("array") and not arrays):
