@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytepair import Counts, FormatError, Tokenizer, TrainingError, reference
+from bytepair.cli import main
 from common import stdlib_texts
 
 END = "<|endoftext|>"
@@ -679,6 +680,18 @@ def test_counts_from_the_command_line(tmp_path):
         bytepair("train", *arguments, "-o", tmp_path / f"{name}.json", "-v", 270)
         trained[name] = (tmp_path / f"{name}.json").read_bytes()
     assert len(set(trained.values())) == 1
+
+
+def test_files_of_counts_are_added_up_one_by_one(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        count([f"low {name}"]).save(tmp_path / name)
+    calls = []
+    load, merge = Counts.load, Counts.merge
+    monkeypatch.setattr(Counts, "load", lambda *args, **options: calls.append("load") or load(*args, **options))
+    monkeypatch.setattr(Counts, "merge", lambda *args: calls.append("merge") or merge(*args))
+    arguments = ["train", "-v", "259", "-o", str(tmp_path / "all.json"), "--counts"]
+    assert main([*arguments, *(str(tmp_path / name) for name in ("a", "b", "c"))]) == 0
+    assert calls == ["load", "load", "merge", "load", "merge"]
 
 
 @pytest.mark.parametrize(

@@ -154,9 +154,11 @@ def _counts(options: argparse.Namespace) -> Counts:
     """Return the sum of the files of counts."""
     if options.files != [_common.STDIN]:
         raise _common.fail("--counts takes the place of the corpus; leave the other files out")
-    total, *others = (Counts.load(name, memory_limit=options.memory_limit) for name in _common.expand(options.counts))
-    for counts in others:
-        total.merge(counts)
+    first, *others = _common.expand(options.counts)
+    total = Counts.load(first, memory_limit=options.memory_limit)
+    for name in others:
+        # No more than two of them are in memory.
+        total.merge(Counts.load(name, memory_limit=options.memory_limit))
     return total
 
 
