@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,33 @@ def test_ray_is_named_where_it_is_missing(shards, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'bytepair\[ray\]'"):
         train(shards)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"vocab_size": 256}, TrainingError, "vocab_size=256 is too small"),
+        ({"vocab_size": 2**25}, TrainingError, r"has at most 2\*\*24 tokens"),
+        ({"vocab_size": "300"}, TypeError, "vocab_size must be an int, not str"),
+        ({"tie": "first"}, ValueError, 'tie must be .* not "first"'),
+        ({"max_token_length": 0}, TrainingError, "a token has a byte at least"),
+        ({"min_frequency": -1}, OverflowError, "negative"),
+    ],
+)
+def test_arguments_of_training_are_checked_before_anything_is_counted(options, error, message, shards, monkeypatch):
+    begun = SimpleNamespace(remote=lambda _: pytest.fail("a task was made"))
+    monkeypatch.setitem(sys.modules, "ray", begun)
+    with pytest.raises(error, match=message):
+        train(shards, **options)
+
+
+def test_a_shard_spelled_in_two_ways_is_there_twice(shards, monkeypatch):
+    folder = shards[0].parent
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(remote=lambda _: pytest.fail("a task was made")))
+    monkeypatch.chdir(folder)
+    for other in ("0.jsonl", "./0.jsonl", f"{folder}/../{folder.name}/0.jsonl"):
+        with pytest.raises(TrainingError, match=r"the shard .*0\.jsonl is there twice"):
+            train([shards[0], shards[1], Path(other)])
 
 
 COUNT = "import sys; from bytepair.distributed import count_shard; count_shard(*sys.argv[1:], num_threads=1)"

@@ -107,6 +107,7 @@ PYTHON_MAY_IMPORT = {
         "_corpus",
         "_files",
         "_readers",
+        "_training",
         "_types",
         "counts",
         "distributed",

@@ -200,8 +200,32 @@ class Options(NamedTuple):
     tie: Tie
     min_frequency: int
     max_token_length: int | None
-    num_threads: int | None
-    progress: Progress | None
+    num_threads: int | None = None
+    progress: Progress | None = None
+
+    def trainer(self, counts: Counts) -> _core.Trainer:
+        """Return what learns from counts, which may still grow; what is wrong with the options is raised here."""
+        return _core.Trainer(
+            counts._counts,
+            max_merges=self.max_merges,
+            tie=self.tie,
+            min_frequency=self.min_frequency,
+            max_token_length=self.max_token_length,
+            progress=self.progress,
+        )
+
+
+def options_for(counts: Counts, vocab_size: int, tie: Tie, min_frequency: int, max_token_length: int | None) -> Options:
+    """Return the options that learn so many tokens in all: bytes, merges and the special tokens of the counts."""
+    wanted, n_special = index(vocab_size, "vocab_size"), len(counts.special_tokens)
+    if wanted < 256 + n_special:
+        message = f"vocab_size={wanted} is too small: 256 bytes and {n_special} special tokens need"
+        raise TrainingError(f"{message} at least {256 + n_special}")
+    if wanted > 2**24:
+        raise TrainingError(f"vocab_size={wanted} is too large: a vocabulary has at most 2**24 tokens")
+    if max_token_length == 0:
+        raise TrainingError("max_token_length is 0, but a token has a byte at least")
+    return Options(wanted - 256 - n_special, tie, min_frequency, max_token_length)
 
 
 def learn(
@@ -215,19 +239,8 @@ def learn(
 
     With a checkpoint, only what is not done yet: that of an interrupted training has the counts, and the first merges.
     """
-
-    def trainer(counts: Counts) -> _core.Trainer:
-        return _core.Trainer(
-            counts._counts,
-            max_merges=options.max_merges,
-            tie=options.tie,
-            min_frequency=options.min_frequency,
-            max_token_length=options.max_token_length,
-            progress=options.progress,
-        )
-
     # All arguments are checked before the corpus is read.
-    training = trainer(counts)
+    training = options.trainer(counts)
     if checkpoint is None:
         skipped = count_corpus(counts, corpus, options.num_threads, options.progress)
         return *training.train(base=base), skipped
@@ -247,7 +260,7 @@ def learn(
     )
     if kept.is_counted:
         kept_counts, skipped = kept.counts(corpus, counts.memory_limit)
-        training = trainer(kept_counts)
+        training = options.trainer(kept_counts)
     else:
         known, skipped = _checkpoint.Known(corpus), Skipped()
         if counts is not corpus:

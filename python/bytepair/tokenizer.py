@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _files, _load
-from bytepair._training import Options, TrainedTokenizer, index, learn
+from bytepair._training import TrainedTokenizer, learn, options_for
 from bytepair.counts import counts_for
-from bytepair.errors import FormatError, SpecialTokenError, TrainingError
+from bytepair.errors import FormatError, SpecialTokenError
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus, Format, Pattern, Progress, Tie
@@ -191,20 +191,12 @@ class Tokenizer(TrainedTokenizer):
         >>> tokenizer.merges
         [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low')]
         """
-        vocab_size = index(vocab_size, "vocab_size")
         counts = counts_for(
             corpus, pattern, None if special_tokens is _SPECIAL_TOKENS else special_tokens or (), memory_limit
         )
-        names = counts.special_tokens
-        n_merges = vocab_size - 256 - len(names)
-        if n_merges < 0:
-            message = f"vocab_size={vocab_size} is too small: 256 bytes and {len(names)} special tokens need"
-            raise TrainingError(f"{message} at least {256 + len(names)}")
-        if vocab_size > 2**24:
-            raise TrainingError(f"vocab_size={vocab_size} is too large: a vocabulary has at most 2**24 tokens")
-        if max_token_length == 0:
-            raise TrainingError("max_token_length is 0, but a token has a byte at least")
-        options = Options(n_merges, tie, min_frequency, max_token_length, num_threads, progress)
+        options = options_for(counts, vocab_size, tie, min_frequency, max_token_length)._replace(
+            num_threads=num_threads, progress=progress
+        )
         return cls._from_training(*learn(corpus, counts, options, checkpoint))
 
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bytepair import _files
+from bytepair._training import options_for
 from bytepair.counts import Counts
 from bytepair.distributed.shards import EncodedShard, TokenDtype, checked, count_into, encode_shard
 from bytepair.errors import TrainingError
@@ -86,7 +87,9 @@ def train(
     ray = _ray()
     files = _once(shards)
     # What is wrong with them is said before anything is counted.
-    names = Counts(pattern, special_tokens, memory_limit=memory_limit).special_tokens
+    counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
+    options_for(counts, vocab_size, tie, min_frequency, max_token_length).trainer(counts)
+    names = counts.special_tokens
     count, add = ray.remote(_count), ray.remote(_add)
     tasks = {
         path: count.options(num_returns=2, name=f"count {path}").remote(
@@ -224,9 +227,11 @@ def _once(shards: Files | Iterable[str | os.PathLike[str]]) -> Files:
         raise TrainingError("there are no shards")
     seen: set[str] = set()
     for path in files.paths:
-        if path in seen:
+        file = os.path.realpath(path)
+        if file in seen:
             raise TrainingError(f"the shard {path} is there twice")
-        seen.add(path)
+        seen.add(file)
+    # Workers have other working folders.
     return files.with_paths([Path(path).absolute() for path in files.paths])
 
 
