@@ -114,6 +114,17 @@ def test_members_of_a_compressed_file_are_one_after_the_other(tmp_path):
         assert list(Files(path)) == [b"low low", b"lower"]
 
 
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_nothing_is_an_empty_text_and_no_rows(compression, tmp_path):
+    for name, documents in [("a.txt", [b""]), ("a.jsonl", [])]:
+        path = tmp_path / f"{name}{compression}"
+        path.write_bytes(COMPRESS[compression](b""))
+        assert list(Files(path)) == documents
+        counts = Counts()
+        counts.update(path)
+        assert counts.total_documents == len(documents)
+
+
 def test_many_files_of_all_formats_at_once(tmp_path):
     documents = texts()
     paths = []
@@ -355,6 +366,10 @@ FILES = {
     "gz: no gz": ("a.jsonl.gz", MANY, {}, ["Not a gzipped file"]),
     "gz: a text cut off": ("a.txt.gz", gzip.compress(MANY)[:-20_000], {}, ["damaged or cut off after byte"]),
     "gz: no text": ("a.txt.gz", MANY, {}, ["Not a gzipped file"]),
+    "gz: a text cut off at 0": ("a.txt.gz", b"", {}, ["gz is damaged or cut off after byte 0", "the file is empty"]),
+    "gz: rows cut off at 0": ("a.jsonl.gz", b"", {}, ["gz is damaged or cut off after byte 0", "the file is empty"]),
+    "zst: a text cut off at 0": ("a.txt.zst", b"", {}, ["zst is damaged or cut off after byte 0"]),
+    "zst: rows cut off at 0": ("a.jsonl.zst", b"", {}, ["zst is damaged or cut off after byte 0"]),
     "zst: cut off": ("a.jsonl.zst", zstd.compress(MANY)[:-20_000], {}, ["damaged or cut off after byte"]),
     "zst: a bit wrong": ("a.jsonl.zst", damaged(zstd.compress(MANY)), {}, ["zst is damaged or cut off after"]),
     "zst: no zst": ("a.jsonl.zst", MANY, {}, ["zst is damaged or cut off after byte 0"]),

@@ -88,6 +88,7 @@ class Bytes:
             zstd = _zstd()
             self._file = zstd.ZstdFile(self._buffer)
             self._damaged = (zstd.ZstdError, EOFError)
+        self._is_begun = False
         self._n_read = 0
         self._position = 0
 
@@ -109,6 +110,11 @@ class Bytes:
             The file cannot be read.
         """
         try:
+            if not self._is_begun:
+                self._is_begun = True
+                # For the decompressors it is no members, one after the other.
+                if self._source.compression and not self._buffer.peek(1):
+                    raise EOFError("the file is empty")
             block: bytes = self._file.read(BLOCK_BYTES)
         except self._damaged as error:
             place = f"byte {self._n_read} of what it decompresses to"
