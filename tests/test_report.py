@@ -58,6 +58,14 @@ def test_fertility_counts_words_and_tokens_of_each_source(tmp_path):
     assert (empty.fertility, empty.bytes_per_token) == (None, None)
 
 
+def test_a_null_of_arrow_has_no_fertility():
+    pa = pytest.importorskip("pyarrow")
+    gpt2 = builtin("gpt2")
+    for array in (pa.array(["a", "b", None]), pa.chunked_array([["a"], ["b", None]])):
+        with pytest.raises(TypeError, match="not the null at index 2 of an Arrow array"):
+            gpt2.fertility({"rows": array})
+
+
 def test_a_report_is_saved_as_json(tmp_path):
     tokenizer = train(stdlib_texts()[:5], 100, special_tokens=[END])
     report = tokenizer.training_report

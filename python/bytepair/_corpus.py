@@ -136,7 +136,11 @@ def parts_of(corpus: Corpus | object) -> Files | Iterator[Any]:
 
 def documents_of(corpus: Corpus | object) -> Iterator[Any]:
     """Return the documents of a corpus in any of its forms, one by one; their types are not checked."""
+    part: Any
     for part in parts_of(corpus):
+        if _is_arrow(part) and part.null_count:
+            at = part.is_null().index(True).as_py()
+            raise TypeError(f"a document must be str or bytes, not the null at index {at} of an Arrow array")
         yield from texts_of(part)
 
 
