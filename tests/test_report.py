@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytepair import SourceFigures, Tokenizer, _svg
+from bytepair import Counts, SourceFigures, Tokenizer, _svg
 from bytepair.cli import main
 from common import builtin, stdlib_texts
 from test_training import END, TIES, small_corpora, train
@@ -77,6 +77,47 @@ def test_a_report_is_saved_as_json(tmp_path):
     assert read["bytes_per_token"] == report.bytes_per_token(100)
     assert read["sources"][0]["n_tokens"] == report.n_tokens[-1]
     assert bytes(read["tokens"][300]) == report.tokens[300]
+
+
+@pytest.mark.parametrize("weight", [3, 0.5, 0.375, 0.15625])
+def test_weighed_counts_are_reported_in_whole_ones(weight, tmp_path):
+    counts, bits = Counts(), Counts()
+    for each in (counts, bits):
+        each.update(["low low lower lowest", "new newer newest"] * 8)
+    bits.scale(weight)
+    plain, weighed = (Tokenizer.train(each, 270).training_report for each in (counts, bits))
+    assert weighed.fraction_bits == bits.fraction_bits
+    expected, found = plain.to_dict(), weighed.to_dict()
+    for name in ("n_bytes", "n_pretokens"):
+        assert found[name] == weight * expected[name]
+    for name in ("n_tokens", "token_counts"):
+        assert found[name] == [weight * count for count in expected[name]]
+    assert [row["count"] for row in found["rarest"]] == [weight * row["count"] for row in expected["rarest"]]
+    for name in ("n_documents", "n_distinct_pretokens", "bytes_per_token", "longest"):
+        assert found[name] == expected[name]
+    n_bytes, n_tokens = (int(n) if n == int(n) else n for n in (weight * plain.n_bytes, weight * plain.n_tokens[-1]))
+    assert f"of {n_bytes:,} bytes: " in repr(weighed)
+    weighed.save(tmp_path / "report.html")
+    text = "".join(parsed((tmp_path / "report.html").read_text()).itertext())
+    assert f"{n_bytes:,} bytesin 16 documents" in text
+    assert f"{n_tokens:,}tokens of text" in text
+    numbers = re.findall(
+        r"-?\d+\.\d+|nan|inf", " ".join(re.findall(r' d="([^"]*)"', (tmp_path / "report.html").read_text()))
+    )
+    assert all(math.isfinite(float(number)) and -1 <= float(number) <= 721 for number in numbers)
+
+
+def test_why_a_training_on_weighed_counts_stopped_is_in_whole_ones(tmp_path, capsys):
+    counts = Counts()
+    counts.update(["low low lower"] * 3)
+    counts.scale(0.25)
+    reason = "the most frequent pair left occurs 2.25 times, less than the 9 asked for"
+    assert Tokenizer.train(counts, 270, min_frequency=9).training_report.stop_reason == reason
+    counts.save(tmp_path / "c.bpc")
+    options = ["--counts", str(tmp_path / "c.bpc"), "-o", str(tmp_path / "t.json"), "--min-frequency", "9", "--json"]
+    assert main(["train", *options, "--checkpoint", str(tmp_path / "c")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["stop_reason"], answer["bytes"], answer["pretokens"]) == (reason, 9.75, 2.25)
 
 
 def parsed(page: str) -> ElementTree.Element:

@@ -58,6 +58,9 @@ class TrainingReport(NamedTuple):
         The rows that :class:`Files` left out, with ``on_error="skip"``.
     skipped : tuple of str
         Place and reason of the first of them.
+    fraction_bits : int
+        Of weighed counts, ``n_bytes``, ``n_pretokens``, ``n_tokens`` and ``token_counts`` are in units of
+        ``2**-fraction_bits``, as in :class:`Counts`; else 0. What is shown and saved is in whole ones.
     """
 
     stop_reason: str
@@ -70,11 +73,12 @@ class TrainingReport(NamedTuple):
     tokens: tuple[bytes | None, ...]
     n_skipped: int = 0
     skipped: tuple[str, ...] = ()
+    fraction_bits: int = 0
 
     def __repr__(self) -> str:
         n_merges = len(self.n_tokens) - 1
         figures = f"{self.bytes_per_token(n_merges):.3f} bytes per token after {n_merges:,} merges"
-        return f"<TrainingReport of {self.n_bytes:,} bytes: {figures}; stopped because {self.stop_reason}>"
+        return f"<TrainingReport of {self._ones(self.n_bytes):,} bytes: {figures}; stopped because {self.stop_reason}>"
 
     def bytes_per_token(self, n_merges: int) -> float:
         """Return the compression of the corpus after `n_merges` merges.
@@ -192,22 +196,27 @@ class TrainingReport(NamedTuple):
         figures: dict[str, Any] = {
             "stop_reason": self.stop_reason,
             "n_documents": self.n_documents,
-            "n_bytes": self.n_bytes,
-            "n_pretokens": self.n_pretokens,
+            "n_bytes": self._ones(self.n_bytes),
+            "n_pretokens": self._ones(self.n_pretokens),
             "n_distinct_pretokens": self.n_distinct_pretokens,
             "bytes_per_token": self.n_bytes / self.n_tokens[-1],
             "unseen_bytes": list(self.unseen_bytes),
             "longest": [list(token) for token in self.longest()],
-            "rarest": [{"token": list(token), "count": count} for token, count in self.rarest()],
+            "rarest": [{"token": list(token), "count": self._ones(count)} for token, count in self.rarest()],
             "sources": [
                 source._asdict() | {"bytes_per_token": source.bytes_per_token, "fertility": source.fertility}
                 for source in sources
             ],
-            "n_tokens": list(self.n_tokens),
-            "token_counts": list(self.token_counts),
+            "n_tokens": [self._ones(n) for n in self.n_tokens],
+            "token_counts": [self._ones(count) for count in self.token_counts],
             "tokens": [None if token is None else list(token) for token in self.tokens],
         }
         return figures
+
+    def _ones(self, n_units: int) -> int | float:
+        """Return what so many units of the counts are: an int wherever that is whole, else the nearest float."""
+        whole, rest = divmod(n_units, 1 << self.fraction_bits)
+        return n_units / (1 << self.fraction_bits) if rest else whole
 
     def _counted(self) -> Iterable[tuple[bytes, int]]:
         """Yield the tokens with how often they occur, by id."""

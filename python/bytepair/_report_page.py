@@ -65,11 +65,13 @@ def save(report: TrainingReport, path: str | os.PathLike[str], sources: Sequence
 def page(report: TrainingReport, sources: Sequence[SourceFigures] = ()) -> str:
     """Return the report as HTML."""
     n_merges = len(report.n_tokens) - 1
+    totals = (report.n_bytes, report.n_tokens[-1], report.n_pretokens)
+    n_bytes, n_tokens, n_pretokens = (report._ones(total) for total in totals)
     figures = [
         (f"{256 + n_merges:,}", "tokens: 256 bytes and merges"),
         (f"{report.bytes_per_token(n_merges):.3f}", "bytes per token"),
-        (_megabytes(report.n_bytes), f"in {report.n_documents:,} document{'s' * (report.n_documents != 1)}"),
-        (f"{report.n_tokens[-1]:,}", "tokens of text"),
+        (_megabytes(n_bytes), f"in {report.n_documents:,} document{'s' * (report.n_documents != 1)}"),
+        (f"{n_tokens:,}", "tokens of text"),
     ]
     cards = "".join(f"<div><b>{value}</b><span>{escape(what)}</span></div>" for value, what in figures)
     sections = [
@@ -85,7 +87,7 @@ def page(report: TrainingReport, sources: Sequence[SourceFigures] = ()) -> str:
         '<meta name="viewport" content="width=device-width">\n<title>Training report</title>\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Training report</h1>\n"
         f"<p>Training stopped because {escape(report.stop_reason)}. "
-        f"Of the {report.n_pretokens:,} pretokens of the corpus, {report.n_distinct_pretokens:,} are distinct.</p>\n"
+        f"Of the {n_pretokens:,} pretokens of the corpus, {report.n_distinct_pretokens:,} are distinct.</p>\n"
         f'<div class="figures">{cards}</div>\n' + "\n".join(filter(None, sections)) + "\n</main>\n</body>\n</html>\n"
     )
 
@@ -125,9 +127,10 @@ def _frequency(report: TrainingReport) -> str:
     if len(counts) < 2:
         return ""
     n_unused = sum(token is not None for token in report.tokens) - len(counts)
-    points = [(rank + 1, counts[rank]) for rank in _spread(len(counts) - 1, 1)]
+    points = [(rank + 1, report._ones(counts[rank])) for rank in _spread(len(counts) - 1, 1)]
     x = _svg.Axis("rank", 1, len(counts), is_log=True)
-    y = _svg.Axis("occurrences", max(1, counts[-1] * 0.8), counts[0] * 1.3, is_log=True)
+    most, fewest = (report._ones(counts[rank]) for rank in (0, -1))
+    y = _svg.Axis("occurrences", max(min(1, fewest), fewest * 0.8), most * 1.3, is_log=True)
     half = total = sum(counts)
     for n_half, count in enumerate(counts, 1):  # noqa: B007
         half -= count
@@ -196,9 +199,9 @@ def _bytes(report: TrainingReport) -> str:
 
 
 def _tokens(report: TrainingReport) -> str:
-    lists = [
-        ("most common", "occurrences", report.most_common()),
-        ("rarest", "occurrences", report.rarest()),
+    lists: list[tuple[str, str, Sequence[tuple[bytes, float]]]] = [
+        ("most common", "occurrences", [(token, report._ones(count)) for token, count in report.most_common()]),
+        ("rarest", "occurrences", [(token, report._ones(count)) for token, count in report.rarest()]),
         ("longest", "bytes", [(token, len(token)) for token in report.longest()]),
     ]
     tables = (
@@ -221,7 +224,7 @@ def _shown(token: bytes) -> str:
     return shown if len(shown) <= 32 else f"{shown[:32]}…"
 
 
-def _megabytes(n_bytes: int) -> str:
+def _megabytes(n_bytes: float) -> str:
     return f"{n_bytes / 1e6:,.2f} MB" if n_bytes >= 1e5 else f"{n_bytes:,} bytes"
 
 

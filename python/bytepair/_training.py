@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -38,9 +39,10 @@ class TrainedTokenizer(ArrayTokenizer):
         tokens = tokenizer.token_bytes()
         for token_id in tokenizer.special_tokens.values():
             tokens[token_id] = None
-        tokenizer._training_report = TrainingReport(
-            **report, tokens=tuple(tokens), n_skipped=skipped.n_rows, skipped=skipped.reasons
-        )
+        found = TrainingReport(**report, tokens=tuple(tokens), n_skipped=skipped.n_rows, skipped=skipped.reasons)
+        # The core tells of units.
+        reason = re.sub(r"\d+", lambda number: str(found._ones(int(number[0]))), found.stop_reason)
+        tokenizer._training_report = found._replace(stop_reason=reason)
         skipped.warn(3)
         return tokenizer
 
@@ -243,7 +245,8 @@ def learn(
     training = options.trainer(counts)
     if checkpoint is None:
         skipped = count_corpus(counts, corpus, options.num_threads, options.progress)
-        return *training.train(base=base), skipped
+        engine, report = training.train(base=base)
+        return engine, report | {"fraction_bits": counts.fraction_bits}, skipped
     from bytepair import _checkpoint
 
     kept = _checkpoint.Checkpoint(
@@ -259,15 +262,16 @@ def learn(
         },
     )
     if kept.is_counted:
-        kept_counts, skipped = kept.counts(corpus, counts.memory_limit)
-        training = options.trainer(kept_counts)
+        counts, skipped = kept.counts(corpus, counts.memory_limit)
+        training = options.trainer(counts)
     else:
         known, skipped = _checkpoint.Known(corpus), Skipped()
         if counts is not corpus:
             skipped = count_corpus(counts, known.corpus(), options.num_threads, options.progress)
         kept.keep_counts(counts, known, skipped)
     save = (kept.keep_merges, _checkpoint.SECONDS)
-    return *training.train(base=base, start=kept.merges(), save=save), skipped
+    engine, report = training.train(base=base, start=kept.merges(), save=save)
+    return engine, report | {"fraction_bits": counts.fraction_bits}, skipped
 
 
 def index(value: object, name: str) -> int:

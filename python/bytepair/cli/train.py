@@ -105,13 +105,14 @@ def run(options: argparse.Namespace) -> int:
     report = tokenizer.training_report
     assert report is not None
     n_merges = len(report.n_tokens) - 1
+    n_bytes = report._ones(report.n_bytes)
     figures = {
         "output": str(output),
         "vocab_size": tokenizer.vocab_size,
         "fingerprint": tokenizer.fingerprint,
         "stop_reason": report.stop_reason,
-        "bytes": report.n_bytes,
-        "pretokens": report.n_pretokens,
+        "bytes": n_bytes,
+        "pretokens": report._ones(report.n_pretokens),
         "distinct_pretokens": report.n_distinct_pretokens,
         "bytes_per_token": round(report.bytes_per_token(n_merges), 4),
         "documents": report.n_documents,
@@ -125,8 +126,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         _common.print_json(figures)
         return 0
-    rate = report.n_bytes / seconds / 1e6
-    print(f"{output}: {tokenizer.vocab_size:,} tokens from {report.n_bytes / 1e6:,.1f} MB", end=" ")
+    rate = n_bytes / seconds / 1e6
+    print(f"{output}: {tokenizer.vocab_size:,} tokens from {n_bytes / 1e6:,.1f} MB", end=" ")
     print(f"in {seconds:.2f} s ({rate:.0f} MB/s), {figures['bytes_per_token']:.2f} bytes per token")
     print(f"stopped because {report.stop_reason}")
     if options.report is not None:
