@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import tracemalloc
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytepair import Counts, SourceFigures, Tokenizer, _svg
+from bytepair import Counts, SourceFigures, Tokenizer, _report, _svg
 from bytepair.cli import main
 from common import builtin, stdlib_texts
 from test_training import END, TIES, small_corpora, train
@@ -64,6 +65,34 @@ def test_a_null_of_arrow_has_no_fertility():
     for array in (pa.array(["a", "b", None]), pa.chunked_array([["a"], ["b", None]])):
         with pytest.raises(TypeError, match="not the null at index 2 of an Arrow array"):
             gpt2.fertility({"rows": array})
+
+
+@given(
+    document=st.text(st.sampled_from("ab \n\u00e9\u3000\u2028\x85\x1c\U0001f600"), max_size=40)
+    | st.text(max_size=40).filter(lambda text: text.isprintable())
+    | st.lists(st.sampled_from([b"a", b" ", b"\xff", "\u3000".encode(), b"\xe3", b"\x80", b"\n"])).map(b"".join),
+    block=st.integers(1, 9),
+)
+def test_words_are_those_of_splitting_the_whole(document, block):
+    text = document if isinstance(document, str) else document.decode(errors="replace")
+    n_bytes = len(text.encode()) if isinstance(document, str) else len(document)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_report, "BLOCK", block)
+        assert _report.size_of(document) == (n_bytes, len(text.split()))
+
+
+@pytest.mark.parametrize("text", ["ab cd " * 2**19, b"ab cd " * 2**19, "aб" * 2**19], ids=["str", "bytes", "one word"])
+def test_counting_words_makes_no_list_of_them(text):
+    tracemalloc.start()
+    try:
+        n_bytes, n_words = _report.size_of(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert n_bytes >= 2**20
+    assert n_words in (1, 2**20)
+    # 2**20 words would be 50 bytes each, and as much again as bytes of the text.
+    assert peak < 8 * 2**20
 
 
 def test_a_report_is_saved_as_json(tmp_path):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bytepair import _corpus
 
 if TYPE_CHECKING:
     from bytepair._types import Corpus
+
+
+# So many characters, or bytes, are looked at together where words are counted.
+BLOCK = 2**16
 
 
 class SourceFigures(NamedTuple):
@@ -232,9 +237,31 @@ def measure(count: Callable[[str | bytes], int], sources: Mapping[str, Corpus]) 
         for document in _corpus.documents_of(corpus):
             if not isinstance(document, str | bytes):
                 document = bytes(document)
-            text = document if isinstance(document, str) else document.decode(errors="replace")
-            n_bytes += len(document.encode() if isinstance(document, str) else document)
-            n_words += len(text.split())
+            of_document = size_of(document)
+            n_bytes, n_words = n_bytes + of_document[0], n_words + of_document[1]
             n_tokens += count(document)
         figures.append(SourceFigures(label, n_bytes, n_words, n_tokens))
     return figures
+
+
+def size_of(document: str | bytes) -> tuple[int, int]:
+    """Return how many bytes and words a document has, of which only a block is split, or decoded, at a time."""
+    n_bytes = n_words = 0
+    within = False
+    for block in _blocks(document):
+        n_bytes += len(block.encode()) if isinstance(document, str) else 0
+        if block:
+            # A word that goes on in this block is counted already.
+            n_words += len(block.split()) - (within and not block[0].isspace())
+            within = not block[-1].isspace()
+    return n_bytes if isinstance(document, str) else len(document), n_words
+
+
+def _blocks(document: str | bytes) -> Iterator[str]:
+    starts = range(0, len(document), BLOCK)
+    if isinstance(document, str):
+        yield from (document[start : start + BLOCK] for start in starts)
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    yield from (decoder.decode(document[start : start + BLOCK]) for start in starts)
+    yield decoder.decode(b"", final=True)
