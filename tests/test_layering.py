@@ -130,6 +130,7 @@ PYTHON_MAY_IMPORT = {
     "cli": {
         "_core",
         "__init__",
+        "_figure",
         "_files",
         "_measure",
         "_processors",

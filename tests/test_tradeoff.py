@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bytepair import Tokenizer, TrainingError
+from bytepair.cli import main, tradeoff
 from bytepair.unicode import tradeoff_picture, vocabulary_tradeoff
 from common import stdlib_texts
 from test_cli import bytepair
@@ -116,8 +117,45 @@ def test_the_command(tmp_path):
 
 def test_the_command_says_what_is_wrong(tmp_path):
     assert "it must be 1 or more, not 'x'" in bytepair("tradeoff", "--sizes", "512,x", code=2)
-    message = bytepair("tradeoff", "--sizes", "512", "--plot", tmp_path / "t.txt", stdin=b"ab " * 500, code=1)
+    message = bytepair("tradeoff", "--sizes", "512", "--plot", tmp_path / "t.png", stdin=b"ab " * 500, code=1)
     assert "training stopped at" in message
-    message = bytepair("tradeoff", "--sizes", "258", "--plot", tmp_path / "t.txt", stdin=b"ab " * 500, code=1)
-    assert "a picture can be one of" in message
     assert not list(tmp_path.iterdir())
+
+
+def test_a_plot_that_cannot_be_is_refused_before_the_work(tmp_path, monkeypatch, capsys):
+    def measure(*_: object, **__: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(tradeoff, "vocabulary_tradeoff", measure)
+    text = tmp_path / "a.txt"
+    text.write_text("ab " * 500)
+    (tmp_path / "folder.png").mkdir()
+    for name, message in [
+        ("t.txt", "a picture can be one of"),
+        ("t", "a picture can be one of"),
+        ("none/t.png", "there is no folder"),
+        ("folder.png", "folder.png"),
+    ]:
+        assert main(["tradeoff", "--sizes", "258", "--plot", str(tmp_path / name), str(text)]) == 1
+        assert message in capsys.readouterr().err
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert main(["tradeoff", "--sizes", "258", "--plot", str(tmp_path / "t.png"), str(text)]) == 1
+    assert "cannot be written to" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr(tradeoff, "vocabulary_tradeoff", measure)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["tradeoff", "--sizes", "258", "--plot", str(tmp_path / "t.png"), str(text)]) == 1
+    assert "pip install 'bytepair[plot]'" in capsys.readouterr().err
+
+
+def test_figures_are_printed_though_drawing_fails(tmp_path, monkeypatch, capsys):
+    def draw(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tradeoff, "tradeoff_picture", draw)
+    text = tmp_path / "a.txt"
+    text.write_text("ab " * 500)
+    assert main(["tradeoff", "--sizes", "258", "--plot", str(tmp_path / "t.png"), str(text)]) == 1
+    shown = capsys.readouterr()
+    assert "one training run, measured on 1,500 bytes" in shown.out
+    assert "No space left on device" in shown.err

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bytepair import BytepairError, Files, Tokenizer
+from bytepair import BytepairError, Files, Tokenizer, _files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -230,6 +230,15 @@ def progress_bar() -> Iterator[Progress | None]:
             progress.update(task, completed=done, total=total, rate=rate)
 
         yield report
+
+
+def check_writable(path: Path, what: str) -> None:
+    """Raise where a file could not be written, before the work that it is to show."""
+    folder = _files.target(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} for {what}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"the folder {folder} for {what} cannot be written to")
 
 
 def fail(message: str) -> BytepairError:

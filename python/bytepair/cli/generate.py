@@ -25,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=_common.one_or_more, metavar="N", help="draw from the N likeliest tokens")
     parser.add_argument(
-        "--top-p", type=_number(0, 1), metavar="P", help="draw from the fewest that have probability P together"
+        "--top-p",
+        type=_number(0, 1, above=True),
+        metavar="P",
+        help="draw from the fewest that have probability P together",
     )
     parser.add_argument(
         "--min-p", type=_number(0, 1), metavar="P", help="draw from those at least P times as likely as the likeliest"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="draw the same text again (default: another each time)")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="draw the same text again (default: another each time)")
     _common.add_allow_special(parser)
 
 
@@ -90,16 +93,23 @@ def _show(text: str, as_json: bool) -> str:
     return text
 
 
-def _number(low: float, high: float) -> Callable[[str], float]:
-    """Return what reads a number of this range."""
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"it must be a whole number, 0 or more, not {text!r}")
+    return int(text)
+
+
+def _number(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
+    """Return what reads a number of this range, without its lowest where it must be above that."""
 
     def read(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (low <= value <= high and math.isfinite(value)):
+        if not (low <= value <= high and math.isfinite(value)) or (above and value == low):
             what = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
+            what = f"above {low:g}, and at most {high:g}" if above else what
             raise argparse.ArgumentTypeError(f"it must be {what}, not {text!r}")
         return value
 

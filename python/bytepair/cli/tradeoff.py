@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bytepair import _files
+from bytepair import _figure, _files
 from bytepair.cli import _common
 from bytepair.unicode import TradeoffRow, tradeoff_picture, vocabulary_tradeoff
 
@@ -32,6 +32,10 @@ def _sizes(text: str) -> list[int]:
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
+    if options.plot is not None:
+        # Before the work: that the file can be written, and that a picture of this kind can be drawn.
+        _common.check_writable(options.plot, "the plot")
+        _figure.new(_kind(options.plot), 1, 1)
     corpus = _corpus(options.files)
     with _common.progress_bar() as progress:
         rows = vocabulary_tradeoff(
@@ -42,13 +46,17 @@ def run(options: argparse.Namespace) -> int:
             pattern=options.pattern,
             progress=progress,
         )
-    if options.plot is not None:
-        _files.write({options.plot: tradeoff_picture(rows, options.plot.suffix.removeprefix("."))})
     if options.json:
         _common.print_json({"d_model": options.d_model, "rows": [row.as_dict() for row in rows]})
     else:
         _show(rows, "the text trained on" if options.held_out is None else "text held out", options.d_model)
+    if options.plot is not None:
+        _files.write({options.plot: tradeoff_picture(rows, _kind(options.plot))})
     return 0
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.removeprefix(".")
 
 
 def _corpus(patterns: list[str]) -> list[Path] | list[bytes]:

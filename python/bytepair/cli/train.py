@@ -179,8 +179,7 @@ def _going_on(checkpoint: str | None) -> Iterator[None]:
 def _check_report(path: Path) -> None:
     if path.suffix not in (".html", ".json"):
         raise _common.fail(f"the report {path} must end in .html or .json")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} for the report")
+    _common.check_writable(path, "the report")
 
 
 def _by_label(corpus: Files | Counts) -> dict[str, Files]:
