@@ -202,6 +202,13 @@ def test_arrays_that_hold_nothing_learned_may_be_there(tmp_path):
         Transformer.load(folder_with(tmp_path / "gpt2", "gpt2", arrays_of("gpt2") | more)),
         Transformer.load(MODELS / "gpt2"),
     )
+    # Causal masks are bytes or truth values in some published files.
+    for name, kind in (("u8", np.uint8), ("bool", np.bool_)):
+        more = {f"transformer.h.{n}.attn.bias": np.tri(8, dtype=kind)[None, None] for n in range(2)}
+        assert_same(
+            Transformer.load(folder_with(tmp_path / name, "gpt2", arrays_of("gpt2") | more)),
+            Transformer.load(MODELS / "gpt2"),
+        )
     head = {"lm_head.weight": arrays_of("qwen2")["model.embed_tokens.weight"]}
     more = {"model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(3, np.float32)}
     assert_same(

@@ -238,6 +238,8 @@ def arranged(config: Config, family: Family, stored: Mapping[str, Tensor]) -> di
         theirs = f"{family.names[short].format(layer)}.{kind}"
         if theirs not in stored:
             raise FormatError(f"the array {theirs} is missing", theirs)
+        if stored[theirs].unread:
+            raise FormatError(stored[theirs].unread, theirs)
         used.add(theirs)
         steps: list[_Step] = []
         lies = (d_model + 2 * d_kv, *shape[1:]) if fused and short in below else shape

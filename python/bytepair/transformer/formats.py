@@ -122,10 +122,10 @@ def _safetensors_arrays(path: Path) -> dict[str, Tensor]:
     header.pop("__metadata__", None)
     arrays = {}
     for name, about in header.items():
-        if about["dtype"] not in _WIDEN:
-            raise FormatError(f"the array {name} holds {about['dtype']}; read are {', '.join(_WIDEN)}", name)
+        kind, shape = about["dtype"], about["shape"]
+        unread = "" if kind in _WIDEN else f"the array {name} holds {kind}; read are {', '.join(_WIDEN)}"
         start, end = (begin + offset for offset in about["data_offsets"])
-        arrays[name] = Tensor(tuple(about["shape"]), partial(_view, data[start:end], about["dtype"], about["shape"]))
+        arrays[name] = Tensor(tuple(shape), partial(_view, data[start:end], kind, shape), unread)
     return arrays
 
 

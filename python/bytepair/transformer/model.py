@@ -185,8 +185,8 @@ class Transformer:
         ids : array of int, shape (B, T)
             With a cache, the positions behind those in it.
         lengths : array of int, shape (B,), optional
-            How many of the ids of each row count; by default all. Those behind may be any ids: nothing looks at them,
-            and their logits mean nothing. Rows of a batch may thus differ in length, with a cache too.
+            How many of the ids of each row count; by default all. Those behind may be any ids of the model: nothing
+            looks at them, and their logits mean nothing. Rows of a batch may thus differ in length, with a cache too.
         cache : KVCache, optional
             What `new_cache` made; this call's keys and values are added. After an error it is as before.
         last_only : bool, default False
@@ -360,7 +360,9 @@ def _check_ids(ids: npt.ArrayLike, vocab_size: int) -> npt.NDArray[np.integer[An
     try:
         tokens = np.asarray(ids)
     except ValueError:
-        raise ShapeError("rows of ids must have one length; fill them up with any id, and pass lengths=") from None
+        raise ShapeError(
+            "rows of ids must have one length; fill them up with any id of the model, and pass lengths="
+        ) from None
     if tokens.ndim != 2:
         raise ShapeError(f"ids must have two axes, batch and position, not {tokens.ndim}; for one sequence: [ids]")
     if tokens.size == 0:

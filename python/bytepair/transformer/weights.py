@@ -23,6 +23,8 @@ class Tensor:
 
     shape: tuple[int, ...]
     read: Callable[[], npt.NDArray[Any]]
+    # Why it cannot be read, if so: an error where the array is used.
+    unread: str = ""
 
 
 def parameter_shapes(config: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
