@@ -209,6 +209,16 @@ def test_counts_are_a_corpus_that_goes_on(tmp_path):
         Tokenizer.train(counts, 700, checkpoint=tmp_path)
 
 
+def test_a_smaller_vocabulary_leaves_the_merges_that_are_kept(tmp_path, often):
+    larger = Tokenizer.train(TEXTS, 700, checkpoint=tmp_path)
+    kept = (tmp_path / "merges").read_bytes()
+    assert_same(Tokenizer.train(TEXTS, 600, checkpoint=tmp_path), Tokenizer.train(TEXTS, 600))
+    with pytest.raises(StopError):
+        Tokenizer.train(TEXTS, 700, checkpoint=tmp_path, progress=stopping_at("merging", 0))
+    assert (tmp_path / "merges").read_bytes() == kept
+    assert_same(Tokenizer.train(TEXTS, 700, checkpoint=tmp_path), larger)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

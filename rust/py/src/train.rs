@@ -110,18 +110,23 @@ struct Saver {
     every: Duration,
     last: Instant,
     has_failed: bool,
+    /// So many are kept already: fewer would not replace them.
+    n_kept: usize,
 }
 
 impl Saver {
-    fn new((save, seconds): (Py<PyAny>, f64)) -> PyResult<Self> {
+    fn new((save, seconds): (Py<PyAny>, f64), n_kept: usize) -> PyResult<Self> {
         let every = Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self { save, every, last: Instant::now(), has_failed: false })
+        Ok(Self { save, every, last: Instant::now(), has_failed: false, n_kept })
     }
 
     fn save(&mut self, py: Python<'_>, merges: &[Merge]) -> PyResult<()> {
+        if merges.len() < self.n_kept {
+            return Ok(());
+        }
         self.has_failed = true;
         self.save.call1(py, (PyBytes::new(py, &packed(merges)?),))?;
-        (self.has_failed, self.last) = (false, Instant::now());
+        (self.has_failed, self.last, self.n_kept) = (false, Instant::now(), merges.len());
         Ok(())
     }
 
@@ -197,7 +202,7 @@ impl Trainer {
     /// `TrainingReport`.
     ///
     /// `save` is called with the merges made so far, as `start` takes them: when so many seconds have passed, before an
-    /// exception ends the work, and at the end.
+    /// exception ends the work, and at the end; but never with fewer merges than those of `start`.
     #[pyo3(signature = (*, base=None, start=None, save=None))]
     fn train<'py>(
         &self,
@@ -208,7 +213,8 @@ impl Trainer {
     ) -> PyResult<(Engine, Bound<'py, PyDict>)> {
         let base = base.map(|base| Arc::clone(&base.tokenizer));
         let mut start = start.map(unpacked).transpose()?;
-        let saver = save.map(Saver::new).transpose()?;
+        let n_kept = start.as_ref().map_or(0, Vec::len);
+        let saver = save.map(|save| Saver::new(save, n_kept)).transpose()?;
         let counts = &mut *self.counts.get().lock()?;
         run_interruptible(py, LONG, |interrupt| counts.settle(interrupt))?;
         let counts = &*counts;

@@ -40,7 +40,7 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         checkpoint: Checkpoint<'a>,
     ) -> Result<Self> {
         let mut ticker = Ticker::new(checkpoint, Stage::Merging, Some(widen_u64(options.max_merges)));
-        let mut words = Words::new(counts, &mut ticker)?;
+        let mut words = Words::new(counts, start.merges(), &mut ticker)?;
         let mut candidates = Candidates::new(options, rule);
         let mut trained = Trained::new(counts.total_bytes());
         start.make(&mut words, &mut candidates, &mut trained, &mut ticker)?;

@@ -66,6 +66,10 @@ impl<'m> Start<'m> {
         Ok(Self { merges, lengths, of_bytes, of_others })
     }
 
+    pub(super) fn merges(&self) -> &'m [(Symbol, Symbol)] {
+        self.merges
+    }
+
     /// The merges, as pairs.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Pair> {
         self.merges.iter().map(|&(left, right)| Pair::new(left, right))

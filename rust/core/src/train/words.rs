@@ -68,8 +68,9 @@ pub(super) struct Around {
 }
 
 impl Words {
-    /// Lays out all pretokens that have pairs, each byte a token.
-    pub(super) fn new(counts: &Counts, ticker: &mut Ticker<'_>) -> Result<Self> {
+    /// Lays out all pretokens that have pairs, each byte a token. `start` is what is to be merged next, and to be told of
+    /// meanwhile: who keeps the merges made so far has those already.
+    pub(super) fn new(counts: &Counts, start: &[(Symbol, Symbol)], ticker: &mut Ticker<'_>) -> Result<Self> {
         // Two passes: the counts may lie on disk, and to hold them here besides the cells is what that saves.
         let (mut n_bytes, mut n_words, mut step) = (0, 0, 0);
         counts.visit(|pretoken, _| {
@@ -78,7 +79,7 @@ impl Words {
                 n_words += 1;
             }
             step += 1;
-            ticker.step(step, 0)
+            ticker.step(step, start)
         })?;
         let n_cells = 1 + n_bytes + n_words;
         if n_cells > MAX_CELLS {
@@ -100,7 +101,7 @@ impl Words {
                 return Ok(());
             }
             for piece in pretoken.chunks(1 << 20) {
-                ticker.tick(0)?;
+                ticker.tick(start)?;
                 words.cells.extend(piece.iter().map(|&byte| Cell(byte.into())));
             }
             words.cells.push(Cell::BORDER);
@@ -192,5 +193,31 @@ impl Words {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::super::progress::{PERIOD, Stage};
+    use super::*;
+    use crate::pretokenize::Pretokenizer;
+
+    #[test]
+    fn what_training_goes_on_from_is_told_from_the_first_report_on() {
+        let mut counts = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
+        counts.add_document(b"low lower lowest").unwrap();
+        let start = [(Symbol::from_byte(b'l'), Symbol::from_byte(b'o'))];
+        let mut told = Vec::new();
+        let mut checkpoint = |progress: crate::train::Progress<'_>| {
+            told.push((progress.done, progress.merges.to_vec()));
+            Ok(())
+        };
+        let mut ticker = Ticker::new(&mut checkpoint, Stage::Merging, None);
+        thread::sleep(PERIOD);
+        Words::new(&counts, &start, &mut ticker).unwrap();
+        assert!(!told.is_empty());
+        assert!(told.iter().all(|report| *report == (1, start.to_vec())), "{told:?}");
     }
 }
