@@ -12,6 +12,7 @@ import random
 import resource
 import subprocess
 import sys
+import threading
 import zlib
 from collections import Counter
 from fractions import Fraction
@@ -720,3 +721,33 @@ def test_what_the_command_line_refuses(tmp_path, monkeypatch, arguments, code, m
         count(["low lower"], shard="part").save(name)
     assert message in bytepair(*arguments, code=code)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.bpc", "one.bpc", "text"]
+
+
+def test_counts_in_use_by_another_thread_are_waited_for():
+    counts, words = Counts(), [" ".join(str(n) for n in range(start, start + 1000)) for start in range(0, 300_000, 1000)]
+    counts.update(words)
+    counter = counts._counts.counter(None, None, False)
+    counter.add_documents(["more and more"], 0, None)
+    in_use, leave = threading.Event(), threading.Event()
+
+    def progress(stage: str, *_: object) -> None:
+        in_use.set()
+        assert leave.wait(60)
+
+    user = threading.Thread(target=Tokenizer.train, args=(counts, 300), kwargs={"progress": progress})
+    user.start()
+    assert in_use.wait(60)
+    with pytest.raises(RuntimeError, match="in use by another thread"):
+        len(counts)
+    threading.Timer(0.2, leave.set).start()
+    counter.commit()
+    assert leave.is_set()
+    user.join()
+    assert (counts.total_documents, dict(counts.most_common())[b" more"]) == (301, 1)
+
+
+def test_counts_are_not_waited_for_by_who_uses_them():
+    counts = count(["low lower lowest"])
+    with pytest.raises(RuntimeError, match="in use"):
+        Tokenizer.train(counts, 260, progress=lambda *_: counts.update(["low"]))
+    assert counts.total_documents == 1

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use bytepair_core::train::{self, Counting, Shard, Stage, Weight};
@@ -12,7 +13,7 @@ use pyo3::types::{PyBytes, PyIterator, PyString, PyTuple};
 use crate::arrow::Texts;
 use crate::convert::{self, Surrogates};
 use crate::engine::LONG;
-use crate::errors::{collect, run_interruptible, to_python};
+use crate::errors::{collect, give_way, run_interruptible, this_thread, to_python};
 use crate::tokenizer::threads;
 use crate::train::{Heard, Watch};
 
@@ -22,7 +23,11 @@ const BATCH_BYTES: usize = 8 << 20;
 
 /// What `bytepair.Counts` is made of.
 #[pyclass(frozen, module = "bytepair._core")]
-pub(crate) struct Counts(Mutex<train::Counts>);
+pub(crate) struct Counts {
+    counts: Mutex<train::Counts>,
+    /// The thread that locked them last.
+    user: AtomicUsize,
+}
 
 #[pymethods]
 impl Counts {
@@ -180,13 +185,27 @@ impl Counts {
 impl Counts {
     /// The counts, for as long as nothing else uses them. To wait would be to wait for what may need the GIL.
     pub(crate) fn lock(&self) -> PyResult<MutexGuard<'_, train::Counts>> {
-        self.0.try_lock().map_err(|_| PyRuntimeError::new_err("these counts are in use by another thread"))
+        let counts = self.counts.try_lock();
+        let counts = counts.map_err(|_| PyRuntimeError::new_err("these counts are in use by another thread"))?;
+        self.user.store(this_thread(), Ordering::Relaxed);
+        Ok(counts)
+    }
+
+    /// The counts, when nothing else uses them any more. It lets go of the GIL meanwhile, and Ctrl-C ends it.
+    fn wait(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, train::Counts>> {
+        loop {
+            match self.lock() {
+                // What this thread uses, and was called from, would be waited for for ever.
+                Err(_) if self.user.load(Ordering::Relaxed) != this_thread() => give_way(py)?,
+                counts => return counts,
+            }
+        }
     }
 }
 
 impl From<train::Counts> for Counts {
     fn from(counts: train::Counts) -> Self {
-        Self(Mutex::new(counts))
+        Self { counts: Mutex::new(counts), user: AtomicUsize::default() }
     }
 }
 
@@ -261,11 +280,12 @@ impl Counter {
         self.with(|counted| counted.counting.add_shard(shard).map_err(|error| to_python(&error)))
     }
 
-    /// Add all of it to the counts; this ends the counting.
+    /// Add all of it to the counts, when no other thread uses them; this ends the counting.
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        // First the counts: what was counted is not to be lost because they are in use.
+        let counts = &mut *self.counts.get().wait(py)?;
         let counted = self.try_lock()?.take();
         let Counted { counting, mut heard, total } = counted.ok_or_else(ended)?;
-        let counts = &mut *self.counts.get().lock()?;
         let progress = self.progress.as_ref();
         Watch::new(progress, total, &mut heard).run(py, |checkpoint| counts.commit(counting, checkpoint))?;
         Watch::new(progress, total, &mut heard).end(py, Stage::Counting)

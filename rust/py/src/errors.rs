@@ -165,7 +165,7 @@ pub(crate) fn give_way(py: Python<'_>) -> PyResult<()> {
 }
 
 /// What tells threads from one another: where something lies of which each has its own. `thread::current()` takes longer.
-fn this_thread() -> usize {
+pub(crate) fn this_thread() -> usize {
     thread_local! {
         static OWN: u8 = const { 0 };
     }
