@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::counter::Counter;
 use super::progress::{Checkpoint, Stage, Ticker};
-use super::shards::{Shard, Shards};
+use super::shards::{Shard, Shards, counted_before};
 use super::split::Split;
 use super::store::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::widen_u64;
 use crate::threads::n_threads;
 
@@ -54,7 +54,7 @@ impl Counting {
     /// [`ErrorKind::Training`](crate::ErrorKind::Training) where it was counted before.
     pub fn add_shard(&mut self, shard: Shard) -> Result<()> {
         if self.before.contains(&shard) {
-            return Err(Error::training(format!("{shard} was counted before")));
+            return Err(counted_before(&shard));
         }
         self.shards.insert(shard);
         Ok(())

@@ -156,7 +156,8 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// As [`Counts::add_document`], and whatever `checkpoint` returns. Then nothing has been added.
+    /// As [`Counts::add_document`]; [`ErrorKind::Training`](crate::ErrorKind::Training) where a shard of it was counted since
+    /// the counting began; and whatever `checkpoint` returns. Then nothing has been added.
     ///
     /// # Complexity
     ///
@@ -164,6 +165,10 @@ impl Counts {
     pub fn commit(&mut self, counting: Counting, checkpoint: Checkpoint<'_>) -> Result<()> {
         let mut ticker = Ticker::new(checkpoint, Stage::Counting, None);
         let counted = counting.finish(&mut ticker)?;
+        // What was counted meanwhile was not known when this counting began.
+        if let Some(shard) = shards::shared(&self.shards, &counted.shards) {
+            return Err(shards::counted_before(shard));
+        }
         if self.is_empty() && self.fraction_bits == 0 {
             self.store = counted.store;
         } else {
@@ -557,6 +562,22 @@ mod tests {
         let other = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
         assert!(counts.merge(&other, &Interrupt::never()).unwrap_err().to_string().contains("split pattern"));
         assert_eq!((counts.n_distinct().unwrap(), counts.n_documents()), (1, 1));
+    }
+
+    #[test]
+    fn of_two_countings_at_once_one_has_the_shard() {
+        let mut counts = unsplit(&[]);
+        let countings = [(); 2].map(|()| {
+            let mut counting = counts.counting(None, false).unwrap();
+            counting.add_shard(Shard::Name("part".into())).unwrap();
+            counting.add_documents(&[b"ab"], &mut |_| Ok(())).unwrap();
+            counting
+        });
+        let [first, second] = countings.map(|counting| counts.commit(counting, &mut |_| Ok(())));
+        first.unwrap();
+        let error = second.unwrap_err();
+        assert!(error.is_training() && error.to_string().contains("\"part\" was counted before"), "{error}");
+        assert_eq!((counts.total_bytes(), counts.n_documents(), counts.shards().count()), (2, 1, 1));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::error::Error;
+
 /// A part of a corpus that is counted as a whole: by what is in it, or by its name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Shard {
@@ -26,6 +28,11 @@ impl fmt::Display for Shard {
 
 /// Shards, in one order.
 pub(super) type Shards = BTreeSet<Shard>;
+
+/// What to say of a shard that is to be counted again.
+pub(super) fn counted_before(shard: &Shard) -> Error {
+    Error::training(format!("{shard} was counted before"))
+}
 
 /// The first shard that is in both.
 pub(super) fn shared<'a>(ours: &'a Shards, theirs: &'a Shards) -> Option<&'a Shard> {
