@@ -116,7 +116,18 @@ impl PretokenTable {
         if more.is_none_or(|more| more.checked_add(self.total_bytes).is_none()) {
             return Err(other.overflow());
         }
+        self.reserve(other)?;
         other.iter().try_for_each(|(pretoken, count)| self.add(pretoken, count * factor))
+    }
+
+    /// Makes room for all that is in `other`.
+    ///
+    /// Into a table that grows meanwhile, the entries of one with the same seeds, as a clone has, would come in the order of
+    /// their places: all of them into its first part, each behind all the others.
+    pub(super) fn reserve(&mut self, other: &Self) -> Result<()> {
+        self.short.reserve(other.short.len())?;
+        self.long.try_reserve(other.long.len(), |entry| entry.hash).map_err(|_| out_of_memory())?;
+        self.bytes.try_reserve(other.bytes.len()).map_err(|_| out_of_memory())
     }
 
     /// Every distinct pretoken and its count, sorted, in lists to be summed. `look_up` is called for each list.
@@ -277,6 +288,8 @@ pub(super) fn out_of_memory() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -338,6 +351,24 @@ mod tests {
         assert_eq!(table.len(), 15);
         assert_eq!(table.get(&[0; 9]), 1);
         assert_eq!(table.get(&[0; 16]), 0);
+    }
+
+    #[test]
+    fn a_table_with_the_same_seeds_is_merged_as_fast_as_it_was_filled() {
+        let mut ours = PretokenTable::default();
+        ours.add(b"x", 1).unwrap();
+        let mut other = ours.clone();
+        let start = Instant::now();
+        for i in 0..90_000_u32 {
+            other.add(&i.to_le_bytes(), 1).unwrap();
+        }
+        let filled = start.elapsed();
+        let start = Instant::now();
+        ours.merge(&other, 1).unwrap();
+        let merged = start.elapsed();
+        assert_eq!((ours.len(), ours.get(b"x")), (90_001, 2));
+        // Each behind all the others takes hundreds of times as long.
+        assert!(merged < 20 * filled, "{merged:?} to merge, {filled:?} to fill");
     }
 
     #[test]
