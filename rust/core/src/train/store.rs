@@ -160,13 +160,16 @@ impl Store {
         let ours_scaled = self.runs.iter().map(|run| run.scaled(ours));
         let runs = ours_scaled.chain(other.runs.iter().map(|run| run.scaled(theirs)));
         let mut runs: Vec<Run> = runs.collect::<Option<_>>().ok_or_else(|| other.too_many())?;
-        let n_distinct = self.table.len() + other.table.len();
-        let fits = self.n_bytes().saturating_add(self.table.growth_to(n_distinct)) <= limit;
+        let fits = self.n_bytes().saturating_add(self.table.growth_with(&other.table)) <= limit;
         if !fits {
             let run = Run::write(other.table.lists(&mut look_up)?, &mut look_up)?;
             runs.extend(run.scaled(theirs));
         }
         join_runs(&mut runs, MAX_RUNS, look_up)?;
+        if fits {
+            self.table.reserve(&other.table)?;
+        }
+        // From here on nothing fails.
         self.table.scale(ours)?;
         self.runs = runs;
         self.n_spills += other.n_spills + u64::from(!fits);
@@ -289,6 +292,21 @@ mod tests {
                     assert_eq!(joined.totals(), (14 * 243, 14 * 21));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_limit_holds_for_what_is_merged_into_nothing() {
+        let mut other = Store::default();
+        for i in 0..20_000_u32 {
+            other.add(format!("{i} and a few bytes more").as_bytes(), 1).unwrap();
+            other.add(&i.to_le_bytes(), 1).unwrap();
+        }
+        for (limit, n_spills) in [(other.n_bytes(), 0), (other.n_bytes() / 2, 1)] {
+            let mut sum = Store::default();
+            sum.merge(1, &other, 1, limit, || Ok(())).unwrap();
+            assert!(sum.n_bytes() <= limit, "{} of {limit} bytes", sum.n_bytes());
+            assert_eq!((sum.n_spills(), sum.n_distinct().unwrap()), (n_spills, 40_000));
         }
     }
 

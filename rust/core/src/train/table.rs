@@ -168,6 +168,16 @@ impl PretokenTable {
         if times < 2 { 0 } else { self.n_bytes().saturating_mul(times.next_power_of_two()) }
     }
 
+    /// The bytes of memory it takes more, for a while, to hold `other` besides, as if they had nothing in common.
+    pub(super) fn growth_with(&self, other: &Self) -> usize {
+        let n_distinct = self.len() + other.len();
+        if self.len() >= other.len() {
+            return self.growth_to(n_distinct);
+        }
+        // What this table has is too little to tell by, or nothing.
+        other.n_bytes().saturating_mul(n_distinct.div_ceil(other.len()))
+    }
+
     /// Forgets all counts. It keeps its memory where that leaves some of `limit` bytes to fill it.
     pub(super) fn clear(&mut self, limit: usize) {
         self.short.clear();
@@ -369,6 +379,20 @@ mod tests {
         assert_eq!((ours.len(), ours.get(b"x")), (90_001, 2));
         // Each behind all the others takes hundreds of times as long.
         assert!(merged < 20 * filled, "{merged:?} to merge, {filled:?} to fill");
+    }
+
+    #[test]
+    fn after_room_was_made_merging_takes_no_more_memory() {
+        let (mut ours, mut other) = (PretokenTable::default(), PretokenTable::default());
+        for i in 0..5_000_u32 {
+            ours.add(&(i / 2).to_be_bytes(), 1).unwrap();
+            other.add(&i.to_le_bytes(), 1).unwrap();
+            other.add(format!("{i} and a few bytes more").as_bytes(), 1).unwrap();
+        }
+        ours.reserve(&other).unwrap();
+        let n_bytes = ours.n_bytes();
+        ours.merge(&other, 1).unwrap();
+        assert_eq!((ours.n_bytes(), ours.total_bytes()), (n_bytes, 20_000 + other.total_bytes()));
     }
 
     #[test]
