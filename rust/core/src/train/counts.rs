@@ -507,7 +507,8 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load) and [`merge`](Self::merge), naming the two files that cannot be merged.
+    /// As [`load`](Self::load) and [`merge`](Self::merge), naming the two files that cannot be merged; and
+    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where `out` is one of the files.
     ///
     /// # Complexity
     ///
@@ -578,6 +579,26 @@ mod tests {
         let error = second.unwrap_err();
         assert!(error.is_training() && error.to_string().contains("\"part\" was counted before"), "{error}");
         assert_eq!((counts.total_bytes(), counts.n_documents(), counts.shards().count()), (2, 1, 1));
+    }
+
+    #[test]
+    fn the_sum_of_files_is_not_written_over_one_of_them() {
+        let folder = std::env::temp_dir().join(format!("bytepair-test-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let paths = ["one", "other"].map(|name| folder.join(name));
+        for path in &paths {
+            let mut counts = unsplit(&[]);
+            counts.add_document(b"ab").unwrap();
+            counts.save(path, &Interrupt::never()).unwrap();
+        }
+        let out = folder.join(".").join("other");
+        let error = Counts::merge_files(&paths, &out, &Interrupt::never()).unwrap_err();
+        assert!(error.is_training() && error.to_string().contains("one of the files to merge"), "{error}");
+        let [_, other] = &paths;
+        assert_eq!(Counts::load(other, None, &Interrupt::never()).unwrap().total_bytes(), 2);
+        Counts::merge_files(&paths, &folder.join("sum"), &Interrupt::never()).unwrap();
+        assert_eq!(Counts::load(&folder.join("sum"), None, &Interrupt::never()).unwrap().total_bytes(), 4);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

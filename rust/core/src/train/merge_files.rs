@@ -17,6 +17,13 @@ use crate::interrupt::Interrupt;
 
 pub(super) fn merge<P: AsRef<Path>>(paths: &[P], out: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
     let files = paths.iter().map(|path| Counted::new(path.as_ref())).collect::<Result<Vec<_>>>()?;
+    // To write over a file that is read would leave neither.
+    if let Ok(place) = out.canonicalize()
+        && files.iter().any(|file| file.path.canonicalize().is_ok_and(|path| path == place))
+    {
+        let out = out.display();
+        return Err(Error::training(format!("{out} is one of the files to merge; write the sum to another file")));
+    }
     let header = merged_header(&files)?;
     let lists = |files: &[Counted<'_>]| -> Result<Vec<Box<dyn Entries>>> {
         files.iter().map(|file| file.entries(header.fraction_bits)).collect()
