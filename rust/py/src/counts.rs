@@ -78,12 +78,17 @@ impl Counts {
     /// Begin to count a corpus; with `notes_files` files are known again by their content.
     fn counter(
         slf: Py<Self>,
+        py: Python<'_>,
         num_threads: Option<usize>,
         progress: Option<Py<PyAny>>,
         notes_files: bool,
     ) -> PyResult<Counter> {
-        let counting =
-            slf.get().lock()?.counting(threads(num_threads)?, notes_files).map_err(|error| to_python(&error))?;
+        let num_threads = threads(num_threads)?;
+        let counting = {
+            // Large counts make room for what is to come: they are written to disk.
+            let counts = &mut *slf.get().lock()?;
+            run_interruptible(py, LONG, |interrupt| counts.counting(num_threads, notes_files, interrupt))?
+        };
         let counting = Mutex::new(Some(Counted { counting, heard: Heard::default(), total: None }));
         Ok(Counter { counts: slf, progress, counting })
     }

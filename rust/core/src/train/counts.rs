@@ -141,12 +141,18 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the counts that are there have to be written to disk, and cannot.
-    pub fn counting(&mut self, num_threads: Option<NonZero<usize>>, notes_files: bool) -> Result<Counting> {
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the counts that are there have to be written to disk, and cannot; and
+    /// what `interrupt` says.
+    pub fn counting(
+        &mut self,
+        num_threads: Option<NonZero<usize>>,
+        notes_files: bool,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Counting> {
         // What is there and what is being counted share the memory with blocks of text, and with what sorts and writes.
         let mut left = self.memory_limit - self.memory_limit / 4;
         if self.store.n_bytes() > self.memory_limit / 4 {
-            self.store.spill(0, MAX_RUNS, || Ok(()))?;
+            self.store.spill(0, MAX_RUNS, sparsely(interrupt))?;
         }
         left = left.saturating_sub(self.store.n_bytes());
         Ok(Counting::new(&self.split, num_threads, notes_files, &self.shards, left))
@@ -221,7 +227,7 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let mut counting = self.counting(num_threads, false)?;
+        let mut counting = self.counting(num_threads, false, &Interrupt::never())?;
         counting.add_documents(documents, checkpoint)?;
         self.commit(counting, checkpoint)
     }
@@ -242,7 +248,7 @@ impl Counts {
         num_threads: Option<NonZero<usize>>,
         checkpoint: Checkpoint<'_>,
     ) -> Result<()> {
-        let mut counting = self.counting(num_threads, false)?;
+        let mut counting = self.counting(num_threads, false, &Interrupt::never())?;
         counting.add_file(path, checkpoint)?;
         self.commit(counting, checkpoint)
     }
@@ -569,7 +575,7 @@ mod tests {
     fn of_two_countings_at_once_one_has_the_shard() {
         let mut counts = unsplit(&[]);
         let countings = [(); 2].map(|()| {
-            let mut counting = counts.counting(None, false).unwrap();
+            let mut counting = counts.counting(None, false, &Interrupt::never()).unwrap();
             counting.add_shard(Shard::Name("part".into())).unwrap();
             counting.add_documents(&[b"ab"], &mut |_| Ok(())).unwrap();
             counting

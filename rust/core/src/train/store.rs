@@ -228,8 +228,10 @@ impl Store {
 /// Brings runs down to `max` where there are more.
 fn join_runs(runs: &mut Vec<Run>, max: usize, mut look_up: impl FnMut() -> Result<()>) -> Result<()> {
     while runs.len() > max {
-        let some = runs.split_off(runs.len().saturating_sub(max.max(2)));
-        runs.insert(0, Run::write(some.iter().map(Run::entries).collect(), &mut look_up)?);
+        let kept = runs.len().saturating_sub(max.max(2));
+        let joined = Run::write(runs.iter().skip(kept).map(Run::entries).collect(), &mut look_up)?;
+        runs.truncate(kept);
+        runs.insert(0, joined);
     }
     Ok(())
 }
@@ -330,5 +332,16 @@ mod tests {
         let mut disk = store(&SOME, 0);
         assert!(disk.settle(|| Err(Error::interrupted())).is_err());
         assert_eq!(entries(&disk), entries(&store(&SOME, usize::MAX)));
+        for n in 0..20 {
+            let (mut disk, mut left) = (store(&SOME, 0), n);
+            disk.add(b"c", 7).unwrap();
+            let expected = entries(&disk);
+            let stopped = disk.spill(0, 1, || {
+                left -= 1;
+                if left < 0 { Err(Error::interrupted()) } else { Ok(()) }
+            });
+            assert_eq!(entries(&disk), expected, "after {n} steps");
+            assert!(stopped.is_err() == (left < 0) && (n > 0 || left < 0) && (n < 19 || left > 0));
+        }
     }
 }
