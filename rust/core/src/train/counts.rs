@@ -303,7 +303,7 @@ impl Counts {
     pub fn scale(&mut self, weight: impl Into<Weight>) -> Result<()> {
         let Weight { units, fraction_bits } = weight.into();
         let cancelled = units.trailing_zeros().min(self.fraction_bits);
-        let fraction_bits = self.fraction_bits - cancelled + fraction_bits;
+        let fraction_bits = (self.fraction_bits - cancelled).saturating_add(fraction_bits);
         if fraction_bits > MAX_FRACTION_BITS {
             return Err(Error::training(format!(
                 "the weights together have more than {MAX_FRACTION_BITS} bits after the point; use rounder ones"
@@ -605,6 +605,17 @@ mod tests {
         Counts::merge_files(&paths, &folder.join("sum"), &Interrupt::never()).unwrap();
         assert_eq!(Counts::load(&folder.join("sum"), None, &Interrupt::never()).unwrap().total_bytes(), 4);
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_weight_of_too_many_bits_is_refused() {
+        let mut counts = unsplit(&[]);
+        counts.add_document(b"ab").unwrap();
+        for fraction_bits in [1, MAX_FRACTION_BITS, u32::MAX] {
+            let scaled = counts.scale(Weight::new(1, fraction_bits));
+            assert_eq!(scaled.is_err(), fraction_bits > 1, "{fraction_bits}");
+            assert_eq!((counts.fraction_bits(), counts.total_bytes()), (1, 2));
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::counts::sparsely;
 use super::counts_file::{self, CountsReader, Header, create, finish, open};
 use super::entries::{Entries, Totals};
 use super::kway;
 use super::shards::Shard;
-use super::spill::{Run, Scaled};
+use super::spill::{Named, Run, Scaled};
 use super::store::MAX_RUNS;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -110,19 +110,7 @@ impl<'p> Counted<'p> {
         if reader.totals != self.totals || reader.header.shards != self.header.shards {
             return Err(Error::format("byte 0", "the file has changed while it was read").within(self.path));
         }
-        let entries = Named { path: self.path.to_owned(), reader };
+        let entries = Named { path: self.path.to_owned(), entries: reader };
         Ok(Box::new(Scaled { entries, factor: 1 << (fraction_bits - self.header.fraction_bits) }))
-    }
-}
-
-/// The entries of a file, which is named where they are damaged.
-struct Named {
-    path: PathBuf,
-    reader: CountsReader<BufReader<File>>,
-}
-
-impl Entries for Named {
-    fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
-        self.reader.next(pretoken).map_err(|error| error.within(&self.path))
     }
 }

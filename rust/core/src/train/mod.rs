@@ -72,7 +72,7 @@ impl TrainOptions {
 /// # Errors
 ///
 /// [`ErrorKind::Training`](crate::ErrorKind::Training) where there is nothing to learn from, where more merges are
-/// asked for than a vocabulary can have, or where the distinct pretokens exceed 4 GiB;
+/// asked for than a vocabulary can have, or where the distinct pretokens, with one byte more for each, exceed 4 GiB;
 /// [`ErrorKind::Memory`](crate::ErrorKind::Memory); and whatever `checkpoint` returns.
 ///
 /// # Complexity

@@ -43,7 +43,9 @@ impl Run {
     pub(super) fn entries(&self) -> Box<dyn Entries + '_> {
         let place = Place { file: &self.file, offset: 0 };
         let blocks = BlockReader::new(BufReader::with_capacity(BUFFER_BYTES, place), &self.file.folder, 0);
-        Box::new(Scaled { entries: EntryReader::new(blocks, self.totals), factor: self.factor })
+        // The file has no name: where it lies is what there is to say.
+        let entries = Named { path: self.file.folder.clone(), entries: EntryReader::new(blocks, self.totals) };
+        Box::new(Scaled { entries, factor: self.factor })
     }
 
     /// What all entries come to. Their sums fit 64 bits, as [`scaled`](Self::scaled) says.
@@ -70,6 +72,18 @@ impl<E: Entries> Entries for Scaled<E> {
     fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
         let next = self.entries.next(pretoken)?;
         next.map(|count| count.checked_mul(self.factor).ok_or_else(|| overflow(pretoken))).transpose()
+    }
+}
+
+/// The entries of a file, which is named where they are damaged.
+pub(super) struct Named<E> {
+    pub(super) path: PathBuf,
+    pub(super) entries: E,
+}
+
+impl<E: Entries> Entries for Named<E> {
+    fn next(&mut self, pretoken: &mut Vec<u8>) -> Result<Option<u64>> {
+        self.entries.next(pretoken).map_err(|error| error.within(&self.path))
     }
 }
 
@@ -142,5 +156,23 @@ impl Read for Place<'_> {
         let n = std::os::windows::fs::FileExt::seek_read(self.file.file()?, buffer, self.offset)?;
         self.offset += widen_u64(n);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::PretokenTable;
+    use super::*;
+
+    #[test]
+    fn damage_is_told_with_its_place() {
+        let mut table = PretokenTable::default();
+        table.add(b"low", 5).unwrap();
+        let run = Run::write(table.lists(|| Ok(())).unwrap(), || Ok(())).unwrap();
+        io::Seek::rewind(&mut run.file.file().unwrap()).unwrap();
+        (&*run.file).write_all(&[0xFF; 8]).unwrap();
+        let error = run.entries().next(&mut Vec::new()).unwrap_err();
+        let folder = std::env::temp_dir().display().to_string();
+        assert!(error.is_format() && error.to_string().contains(&folder), "{error}");
     }
 }

@@ -84,9 +84,8 @@ impl Words {
         let n_cells = 1 + n_bytes + n_words;
         if n_cells > MAX_CELLS {
             return Err(Error::training(format!(
-                "the distinct pretokens hold {} bytes, more than the 4 GiB that training can index; \
-                 use a pattern that splits the text into shorter pretokens, or count less text",
-                n_bytes
+                "{n_words} distinct pretokens of {n_bytes} bytes take {n_cells} places, more than the {MAX_CELLS} that \
+                 training can index; use a pattern that splits the text into shorter pretokens, or count less text"
             )));
         }
         let missing = |_| Error::memory("the distinct pretokens");
