@@ -27,6 +27,8 @@ use crate::ids::{widen, widen_u64};
 const N: usize = 8;
 
 const _: () = assert!(ROOM.is_multiple_of(N));
+// Ends are loaded as lanes of 64 bits.
+const _: () = assert!(usize::BITS == 64);
 
 /// [`make_keys`](super::make_keys), eight at a time, as long as 16 bytes follow the start of each. Returns of how many; the processor must have AVX-512.
 pub(super) fn make_keys(

@@ -19,6 +19,9 @@ use crate::ids::{widen, widen_u64};
 use crate::pretokenize::blocks::{self, Block, N_BYTES};
 use crate::pretokenize::rules::Rules;
 
+// Ends are stored as lanes of 64 bits.
+const _: () = assert!(usize::BITS == 64);
+
 /// Whether the processor has AVX-512 with its instructions for bytes and words, and for choosing among bytes.
 pub(super) fn is_available() -> bool {
     x86::is_available()
