@@ -724,8 +724,7 @@ def test_what_the_command_line_refuses(tmp_path, monkeypatch, arguments, code, m
 
 
 def test_counts_in_use_by_another_thread_are_waited_for():
-    counts, words = Counts(), [" ".join(str(n) for n in range(start, start + 1000)) for start in range(0, 300_000, 1000)]
-    counts.update(words)
+    counts = count([" ".join(map(str, range(start, start + 1000))) for start in range(0, 300_000, 1000)])
     counter = counts._counts.counter(None, None, False)
     counter.add_documents(["more and more"], 0, None)
     in_use, leave = threading.Event(), threading.Event()

@@ -619,6 +619,19 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupt_ends_what_makes_room_for_a_counting() {
+        let mut counts = unsplit(&[]);
+        for i in 0..20_000_u32 {
+            counts.add_pretoken(&i.to_le_bytes(), 1).unwrap();
+        }
+        let mut counts = counts.with_memory_limit(1 << 20);
+        assert!(counts.counting(None, false, &Interrupt::new(&|| true)).is_err());
+        assert_eq!((counts.n_spills(), counts.n_distinct().unwrap()), (0, 20_000));
+        counts.counting(None, false, &Interrupt::never()).unwrap();
+        assert_eq!((counts.n_spills(), counts.n_distinct().unwrap()), (1, 20_000));
+    }
+
+    #[test]
     fn an_interrupt_leaves_the_counts_as_they_were() {
         let mut counts = unsplit(&["<e>"]);
         counts.add_document(b"ab").unwrap();
