@@ -750,3 +750,24 @@ def test_counts_are_not_waited_for_by_who_uses_them():
     with pytest.raises(RuntimeError, match="in use"):
         Tokenizer.train(counts, 260, progress=lambda *_: counts.update(["low"]))
     assert counts.total_documents == 1
+
+
+def test_threads_update_one_counts():
+    counts, errors = Counts(), []
+
+    def update(index: int) -> None:
+        # Each of the names comes twice.
+        for part in range(20):
+            try:
+                counts.update([f"{index // 2} {part} low"], shard=f"{index // 2}-{part}", num_threads=1)
+            except TrainingError as error:
+                errors.append(str(error))
+
+    threads = [threading.Thread(target=update, args=(index,)) for index in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 60
+    assert all("was counted before" in error for error in errors)
+    assert (counts.total_documents, dict(counts.most_common())[b" low"]) == (60, 60)

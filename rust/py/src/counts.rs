@@ -75,7 +75,7 @@ impl Counts {
         run_interruptible(py, LONG, |interrupt| train::Counts::merge_files(&paths, &out, interrupt))
     }
 
-    /// Begin to count a corpus; with `notes_files` files are known again by their content.
+    /// Begin to count a corpus, when no other thread uses the counts; with `notes_files` files are known again by their content.
     fn counter(
         slf: Py<Self>,
         py: Python<'_>,
@@ -86,7 +86,7 @@ impl Counts {
         let num_threads = threads(num_threads)?;
         let counting = {
             // Large counts make room for what is to come: they are written to disk.
-            let counts = &mut *slf.get().lock()?;
+            let counts = &mut *slf.get().wait(py)?;
             run_interruptible(py, LONG, |interrupt| counts.counting(num_threads, notes_files, interrupt))?
         };
         let counting = Mutex::new(Some(Counted { counting, heard: Heard::default(), total: None }));
