@@ -6,14 +6,9 @@ import copy
 import hashlib
 import itertools
 import json
-import os
-import pickle
-import random
-import resource
 import subprocess
 import sys
 import threading
-import zlib
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -22,42 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytepair import Counts, FormatError, Tokenizer, TrainingError, reference
+from bytepair import Counts, Tokenizer, TrainingError, reference
 from bytepair.cli import main
 from common import stdlib_texts
-
-END = "<|endoftext|>"
-
-# Few symbols, so that the parts have much in common; runs, so that pretokens are long; some symbols of several bytes.
-runs = st.tuples(st.sampled_from("ab é\n"), st.integers(1, 9)).map(lambda run: run[0] * run[1])
-documents = st.one_of(
-    st.text(alphabet="ab", max_size=40),
-    st.text(alphabet="aé b", max_size=40),
-    st.lists(runs, max_size=12).map("".join),
-    st.lists(st.sampled_from(["a ", "bb", END, "<|endof"]), max_size=9).map("".join),
-)
-corpora = st.lists(documents, max_size=9)
-
-
-def count(corpus, *, pattern="gpt2", special_tokens=(END,), memory_limit=None, **options) -> Counts:
-    counts = Counts(pattern, special_tokens, memory_limit=memory_limit)
-    counts.update(corpus, **options)
-    return counts
-
-
-def entries(counts: Counts) -> dict[bytes, int]:
-    return dict(counts.most_common())
-
-
-def saved(counts: Counts, path: Path) -> bytes:
-    counts.save(path)
-    return path.read_bytes()
-
-
-def as_bytes(counts: Counts) -> bytes:
-    """What `save` writes, without a file."""
-    return counts._counts.to_bytes()
-
+from counted import END, as_bytes, corpora, count, entries, saved
 
 # What is counted
 
@@ -310,176 +273,6 @@ def test_weights_have_an_end():
     assert entries(counts) == {b"low": 27}
 
 
-# In little memory
-
-
-@given(corpus=corpora, data=st.data())
-def test_what_is_on_disk_counts_the_same(corpus, data):
-    num_threads = data.draw(st.sampled_from([1, 2, 8]))
-    counts, little = count(corpus), Counts("gpt2", (END,), memory_limit=1)
-    for document in corpus:
-        # Short documents of one call are counted together; so every one is on disk before the next.
-        little.update([document], num_threads=num_threads)
-    assert little.n_spills >= sum(any(text.split(END)) for text in corpus)
-    assert counts.n_spills == 0
-    assert little == counts
-    assert counts == little
-    assert entries(little) == entries(counts)
-    assert (len(little), little.total_bytes, little.total_pretokens) == (
-        len(counts),
-        counts.total_bytes,
-        counts.total_pretokens,
-    )
-    assert as_bytes(little) == as_bytes(counts)
-    assert as_bytes(pickle.loads(pickle.dumps(little))) == as_bytes(counts)
-    more = data.draw(corpora)
-    little.update(more)
-    counts.update(more)
-    assert little + count(more) == counts + count(more)
-    assert count(more, memory_limit=1) + counts == counts + count(more)
-    weight = data.draw(st.sampled_from([3, 0.75]))
-    for each in (little, counts):
-        each.scale(weight)
-        each.update(corpus)
-    assert as_bytes(little) == as_bytes(counts)
-    if counts.total_bytes:
-        assert Tokenizer.train(little, 300) == Tokenizer.train(counts, 300)
-        assert Tokenizer.train(little, 300).training_report == Tokenizer.train(counts, 300).training_report
-
-
-def test_a_corpus_in_little_memory_gives_the_same_tokenizer(tmp_path, rng):
-    documents = [text for text in stdlib_texts() if text]
-    path = tmp_path / "one.txt"
-    path.write_text(END.join(documents), encoding="utf-8", newline="")
-    expected, whole = Tokenizer.train(documents, 3_000), count(documents)
-    for num_threads in [1, 2, 8]:
-        rng.shuffle(documents)
-        for corpus in (documents, path):
-            little = count(corpus, memory_limit=300_000, num_threads=num_threads, shard="all")
-            assert little.n_spills >= 3
-            assert entries(little) == entries(whole)
-            assert Tokenizer.train(little, 3_000) == expected
-            assert Tokenizer.train(corpus, 3_000, memory_limit=200_000, num_threads=num_threads) == expected
-    little.save(tmp_path / "little.bpc")
-    again = Counts.load(tmp_path / "little.bpc", memory_limit=100_000)
-    assert again.n_spills >= 3
-    assert again == little
-    assert saved(again, tmp_path / "again.bpc") == (tmp_path / "little.bpc").read_bytes()
-
-
-def test_more_files_than_are_open_at_a_time(tmp_path):
-    paths = [tmp_path / f"{index}.bpc" for index in range(150)]
-    total = Counts()
-    for index, path in enumerate(paths):
-        part = count([f"word {index % 7} {index}"], shard=str(index))
-        part.save(path)
-        total += part
-    Counts.merge_files(paths, tmp_path / "all")
-    assert Counts.load(tmp_path / "all") == total
-    assert len(total.shards) == 150
-
-
-# Run in a process of its own, whose temporary files are in the folder that it is given.
-SPILLING = """
-import os, resource, sys
-from bytepair import Counts, Tokenizer
-documents = [" ".join(f"word{n}x" for n in range(i, i + 3_000)) for i in range(0, 60_000, 3_000)]
-def count(**options):
-    counts = Counts(memory_limit=100_000)
-    counts.update(documents, **options)
-    return counts
-"""
-
-
-def run(code: str, folder: Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"TMPDIR": str(folder)}
-    command = [sys.executable, "-c", SPILLING + code]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=check)
-
-
-def test_nothing_is_left_behind_by_a_process_that_is_killed(tmp_path):
-    code = """
-counts = count()
-assert counts.n_spills >= 3
-folder = os.environ["TMPDIR"]
-open_files = [os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")]
-print(sum(name.startswith(folder) for name in open_files), len(os.listdir(folder)), flush=True)
-os.kill(os.getpid(), 9)
-"""
-    done = run(code, tmp_path, check=False)
-    n_open, n_named = map(int, done.stdout.split())
-    assert done.returncode == -9
-    assert n_open > 0
-    assert n_named == 0
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path):
-    # No file may have more than 6,000 bytes: to a program, that is a disk which is full in the middle of a file.
-    code = """
-counts = Counts(memory_limit=100_000)
-counts.update(["low lower"])
-before = counts.most_common()
-limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, limits[1]))
-for work in (lambda: counts.update(documents), lambda: Tokenizer.train(documents, 300, memory_limit=100_000)):
-    try:
-        work()
-        print("no error")
-    except OSError as error:
-        print(error.filename)
-    assert counts.most_common() == before
-resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-counts.update(documents)
-assert counts.n_spills >= 3
-print(counts.total_documents)
-"""
-    done = run(code, tmp_path)
-    assert done.stdout.split() == [str(tmp_path), str(tmp_path), "21"]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_is_not_there_is_an_error_that_names_it(tmp_path):
-    code = """
-try:
-    count()
-except FileNotFoundError as error:
-    print(error.filename)
-"""
-    assert run(code, tmp_path / "missing").stdout.strip() == str(tmp_path / "missing")
-
-
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_ctrl_c_while_counts_go_to_disk(tmp_path, num_threads):
-    code = f"""
-import signal, threading, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-documents = documents * 400
-counts = Counts(memory_limit=100_000)
-counts.update(["low"])
-threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
-started = time.perf_counter()
-try:
-    counts.update(documents, num_threads={num_threads})
-except KeyboardInterrupt:
-    print(time.perf_counter() - started, counts.total_documents)
-"""
-    seconds, n_documents = run(code, tmp_path).stdout.split()
-    assert float(seconds) < 1.3
-    assert n_documents == "1"
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("limit", [0, -1])
-def test_limits_that_are_none_are_refused(limit):
-    with pytest.raises(ValueError, match="must be more than 0"):
-        Counts(memory_limit=limit)
-    with pytest.raises(ValueError, match="must be more than 0"):
-        Tokenizer.train(["ab"], 300, memory_limit=limit)
-    with pytest.raises(TypeError, match="not float"):
-        Counts(memory_limit=1e9)
-
-
 # Sums near 2**63 and 2**64
 
 
@@ -527,126 +320,6 @@ def test_sums_that_do_not_fit_are_errors_and_change_nothing(tmp_path, more):
     with pytest.raises(TrainingError, match=r"2\^64 - 1 bytes"):
         Counts.merge_files([tmp_path / "total", tmp_path / "extra"], tmp_path / "all")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["extra", "total"]
-
-
-# The file
-
-
-def test_the_same_counts_are_the_same_bytes_however_they_were_made(tmp_path):
-    documents = [text for text in stdlib_texts() if text][:40]
-    whole = count(documents, shard="all")
-    other = count(random.Random(1).sample(documents, len(documents)), shard="all", num_threads=2)
-    assert saved(whole, tmp_path / "whole") == saved(other, tmp_path / "other")
-    assert whole == other
-    loaded = Counts.load(tmp_path / "whole")
-    assert loaded == whole == pickle.loads(pickle.dumps(whole)) == copy.copy(whole)
-    assert pickle.loads(pickle.dumps(Counts(memory_limit=12_345))).memory_limit == 12_345
-    assert saved(loaded, tmp_path / "again") == saved(whole, tmp_path / "whole")
-    assert (loaded.pattern, loaded.special_tokens, loaded.shards) == ("gpt2", (END,), ("all",))
-
-
-def small_file(tmp_path: Path) -> bytes:
-    counts = Counts(r"\w+|\W+", ["<a>", "<b>"])
-    counts.update(["low lower low", "newest, lowest"], shard="part")
-    path = tmp_path / "text"
-    path.write_text("wide wider")
-    counts.update([path])
-    return saved(counts, tmp_path / "small.bpc")
-
-
-def test_every_damaged_byte_is_noticed(tmp_path):
-    data = small_file(tmp_path)
-    sound = Counts.load(tmp_path / "small.bpc")
-    path = tmp_path / "damaged.bpc"
-    for place in range(len(data)):
-        for value in {data[place] ^ 1, data[place] ^ 0x80, 0, 255, data[place] + 1 & 255} - {data[place]}:
-            path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
-            with pytest.raises(FormatError, match="byte") as caught:
-                Counts.load(path)
-            assert caught.value.path == str(path)
-            assert caught.value.location.startswith("byte ")
-            assert str(caught.value).startswith(f"{path}: byte ")
-    for length in range(len(data)):
-        path.write_bytes(data[:length])
-        with pytest.raises(FormatError, match="cut off"):
-            Counts.load(path)
-    path.write_bytes(data + b"\0")
-    with pytest.raises(FormatError, match="something follows"):
-        Counts.load(path)
-    path.write_bytes(data)
-    assert Counts.load(path) == sound
-
-
-def blocks(data: bytes) -> list[bytes]:
-    """The payloads of a file."""
-    payloads, at = [], 9
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "little")
-        payloads.append(data[at + 4 : at + 4 + size])
-        at += size + 8
-    return payloads
-
-
-def joined(payloads: list[bytes]) -> bytes:
-    """A file of such payloads, whose checksums are right."""
-    parts = [b"bpcounts\x01"]
-    for payload in payloads:
-        checksum = zlib.crc32(len(payload).to_bytes(8, "little") + payload)
-        parts += [len(payload).to_bytes(4, "little"), payload, checksum.to_bytes(4, "little")]
-    return b"".join(parts)
-
-
-@given(data=st.data())
-def test_nothing_that_a_sound_looking_file_says_is_believed(data, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp() / "lies"
-    folder.mkdir(exist_ok=True)
-    payloads = blocks(small_file(folder))
-    assert joined(payloads) == (folder / "small.bpc").read_bytes()
-    changed = [bytearray(payload) for payload in payloads]
-    for _ in range(data.draw(st.integers(1, 3))):
-        payload = data.draw(st.sampled_from(changed))
-        at = data.draw(st.integers(0, len(payload) - 1)) if payload else 0
-        with_bytes = data.draw(st.binary(max_size=3) | st.sampled_from([b"\xff" * 9 + b"\x01", b"\xff\xff\xff\x7f"]))
-        payload[at : at + data.draw(st.integers(0, 3))] = with_bytes
-    path = folder / "changed.bpc"
-    path.write_bytes(joined(list(map(bytes, changed))))
-    try:
-        counts = Counts.load(path)
-    except FormatError as error:
-        assert error.location.startswith("byte ")  # noqa: PT017
-        return
-    # A number that nothing contradicts, such as that of the documents, or another word.
-    assert saved(counts, folder / "again.bpc") == path.read_bytes()
-
-
-def test_a_length_that_lies_takes_no_memory(tmp_path):
-    path = tmp_path / "x.bpc"
-    path.write_bytes(b"bpcounts\x01" + b"\xff\xff\xff\xff" + b"x" * 1000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(FormatError, match="cut off"):
-        Counts.load(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4_000
-
-
-def test_what_is_no_counts_file_is_refused(tmp_path):
-    path = tmp_path / "x.bpc"
-    for data, named in [
-        (b"no counts here", "no counts file"),
-        (b"", "cut off"),
-        (b"bpcounts\x02" + b"x" * 99, "version 2"),
-    ]:
-        path.write_bytes(data)
-        with pytest.raises(FormatError, match=named):
-            Counts.load(path)
-        with pytest.raises(FormatError, match=named):
-            Counts.merge_files([path], tmp_path / "all.bpc")
-    with pytest.raises(FileNotFoundError):
-        Counts.load(tmp_path / "missing.bpc")
-    with pytest.raises(FileNotFoundError):
-        Counts.merge_files([tmp_path / "missing.bpc"], tmp_path / "all.bpc")
-    with pytest.raises(TrainingError, match="no files"):
-        Counts.merge_files([], tmp_path / "all.bpc")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.bpc"]
 
 
 # The command line
@@ -721,6 +394,9 @@ def test_what_the_command_line_refuses(tmp_path, monkeypatch, arguments, code, m
         count(["low lower"], shard="part").save(name)
     assert message in bytepair(*arguments, code=code)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.bpc", "one.bpc", "text"]
+
+
+# Threads
 
 
 def test_counts_in_use_by_another_thread_are_waited_for():

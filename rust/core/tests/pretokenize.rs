@@ -212,7 +212,7 @@ fn empty_chain_leaves_text_whole() {
     let whole = Pretokenizer::from_stages::<&str>(&[]).unwrap();
     assert_eq!(pretokens(&whole, b"a b\n1"), [b"a b\n1"]);
     assert!(pretokens(&whole, b"").is_empty());
-    assert_eq!(whole.last_safe_cut(b"a\nb"), None);
+    assert!(!whole.has_safe_cuts() && (0..4).all(|at| !whole.is_safe_cut(b"a\nb", at)));
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn no_byte_is_lost_and_a_safe_cut_changes_nothing() {
             let whole = pretokens(preset, &bytes);
             prop_assert_eq!(whole.concat(), &bytes[..]);
             prop_assert!(whole.iter().all(|pretoken| !pretoken.is_empty()));
-            if let Some(cut) = preset.last_safe_cut(&bytes) {
+            for cut in (0..=bytes.len()).filter(|&at| preset.is_safe_cut(&bytes, at)) {
                 let (left, right) = bytes.split_at(cut);
-                prop_assert_eq!([pretokens(preset, left), pretokens(preset, right)].concat(), whole);
+                prop_assert_eq!(&[pretokens(preset, left), pretokens(preset, right)].concat(), &whole);
                 cuts.set(cuts.get() + 1);
             }
         }
@@ -308,7 +308,7 @@ fn every_short_safe_cut_changes_nothing() {
     for name in SCANNED {
         let preset = Pretokenizer::new(name).unwrap();
         every_string(&['\n', '\r', ' ', '\u{3000}', '/', '!', '\'', '\u{301}', 's', 'A', '中', '1'], 5, &mut |text| {
-            if let Some(cut) = preset.last_safe_cut(text.as_bytes()) {
+            for cut in (0..=text.len()).filter(|&at| preset.is_safe_cut(text.as_bytes(), at)) {
                 let (left, right) = text.split_at(cut);
                 let halves = [pretokens(&preset, left.as_bytes()), pretokens(&preset, right.as_bytes())].concat();
                 assert_eq!(halves, pretokens(&preset, text.as_bytes()), "{name}: {text:?}");

@@ -6,7 +6,7 @@ use crate::keys::BATCH;
 /// No pretoken that the cache keeps in a table has as many ids.
 pub(super) const ROOM: usize = 32;
 
-/// The most ids that a slot of a short pretoken has, less one.
+/// No slot of a short pretoken has as many ids.
 pub(super) const FEW: usize = 8;
 
 /// The ids of a pretoken and how many they are: the first so many of those given.

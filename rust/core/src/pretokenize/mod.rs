@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::unicode::{Chunk, class_of, utf8_chunks};
+use crate::unicode::{Chunk, utf8_chunks};
 pub use finder::Finder;
 pub(crate) use joined::{Joined, is_short};
 use pattern::Pattern;
@@ -266,33 +266,6 @@ impl Pretokenizer {
             [stage] => stage.split(text, &mut |pretoken| visit(pretoken, true)),
             stages => split_stages(stages, text, &mut |pretoken| visit(pretoken, true)),
         }
-    }
-
-    /// The last position in `text` where it can be cut with the same pretokens on either side, if one is proven.
-    ///
-    /// For a preset of the scanner, this is after a line feed that follows a character other than whitespace and precedes an
-    /// ASCII letter or digit. The line feed ends a pretoken: no rule lets it begin a word or a number, and neither letter
-    /// nor digit continues whitespace or the line ends after punctuation. Nor does the pretoken that it ends change when the
-    /// text stops there: either it is the line feed alone, as the run of whitespace is, or punctuation and line ends, and
-    /// those rules do not look ahead. For all other patterns, `None`.
-    ///
-    /// # Complexity
-    ///
-    /// O(n) for n bytes, O(d) if the last such position is d bytes before the end.
-    pub fn last_safe_cut(&self, text: &[u8]) -> Option<usize> {
-        let [Stage::Rules(_)] = self.0.stages.as_slice() else { return None };
-        memchr::memrchr_iter(b'\n', text).find_map(|line_feed| {
-            let cut = line_feed + 1;
-            let follows_text = || {
-                // Four bytes hold the last character, and at most three before them are part of another.
-                let before = text.get(line_feed.saturating_sub(4)..line_feed)?;
-                let last = before.utf8_chunks().last().filter(|chunk| chunk.invalid().is_empty())?;
-                last.valid().chars().next_back()
-            };
-            let is_cut = text.get(cut).is_some_and(u8::is_ascii_alphanumeric)
-                && follows_text().is_some_and(|c| !class_of(c.into()).is_whitespace());
-            is_cut.then_some(cut)
-        })
     }
 }
 

@@ -26,8 +26,10 @@ impl Pretokenizer {
     /// - A letter or number before white space or punctuation. No rule goes on from one to the other, but for marks, which
     ///   are excluded, and for the apostrophe of a contraction: one must stand before something other than a letter.
     /// - Punctuation or a mark before white space that is no line end. Only line ends are the tail of punctuation.
-    /// - A line feed after what is no white space, before an ASCII letter or digit: see
-    ///   [`last_safe_cut`](Self::last_safe_cut).
+    /// - A line feed after what is no white space, before an ASCII letter or digit. The line feed ends a pretoken: no rule
+    ///   lets it begin a word or a number, and neither letter nor digit continues white space or the line ends after
+    ///   punctuation. Nor does the pretoken that it ends change when the text stops there: either it is the line feed
+    ///   alone, as the run of white space is, or punctuation and line ends, and those rules do not look ahead.
     ///
     /// # Complexity
     ///

@@ -1,22 +1,23 @@
 //! Pretoken counts: all that training needs to know of a corpus.
 
+mod saved;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{BufWriter, Read, Seek, Write};
 use std::num::NonZero;
 use std::path::Path;
 
 use super::counter;
 use super::counting::Counting;
-use super::counts_file::{self, CountsReader, Header, MAX_FRACTION_BITS, create, finish, open};
+use super::counts_file::MAX_FRACTION_BITS;
 use super::entries::Entries;
 use super::kway;
-use super::merge_files::{self, twice};
+use super::merge_files::twice;
 use super::progress::{Checkpoint, Stage, Ticker};
 use super::shards::{self, Shard, Shards};
 use super::split::Split;
 use super::store::{MAX_RUNS, Store};
-use super::table::{SLACK, Work};
+use super::table::Work;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pretokenize::Pretokenizer;
@@ -432,96 +433,6 @@ impl Counts {
             }
         }
     }
-
-    /// Writes the counts. The same counts of the same shards are the same bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) with the path, and what `interrupt` says.
-    ///
-    /// # Complexity
-    ///
-    /// O(d log d) for d distinct pretokens.
-    pub fn save(&self, path: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
-        let file = BufWriter::new(create(path)?);
-        finish(self.write(file, path, interrupt)?, path)
-    }
-
-    /// What [`save`](Self::save) writes.
-    ///
-    /// # Errors
-    ///
-    /// As [`save`](Self::save); `path` is what messages name.
-    pub fn write<W: Write + Seek>(&self, out: W, path: &Path, interrupt: &Interrupt<'_>) -> Result<W> {
-        let header = Header {
-            split: self.split.clone(),
-            shards: self.shards.clone(),
-            n_documents: self.n_documents,
-            fraction_bits: self.fraction_bits,
-        };
-        counts_file::write(out, path, &header, |push| {
-            let mut look_up = sparsely(interrupt);
-            kway::sum(self.store.lists(&mut look_up)?, |pretoken, count| {
-                look_up()?;
-                push(pretoken, count)
-            })
-        })
-    }
-
-    /// Reads counts that were saved, to be held [in so much memory](Self::with_memory_limit).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Format`](crate::ErrorKind::Format) with path and byte offset where the file is damaged, or was counted
-    /// under another version of the rules or of Unicode; [`ErrorKind::Io`](crate::ErrorKind::Io); and what `interrupt`
-    /// says.
-    pub fn load(path: &Path, memory_limit: Option<usize>, interrupt: &Interrupt<'_>) -> Result<Self> {
-        Self::read(open(path)?, path, memory_limit, interrupt).map_err(|error| error.within(path))
-    }
-
-    /// What [`load`](Self::load) reads.
-    ///
-    /// # Errors
-    ///
-    /// As [`load`](Self::load); `path` is what messages about reading name.
-    pub fn read(
-        reader: impl Read,
-        path: &Path,
-        memory_limit: Option<usize>,
-        interrupt: &Interrupt<'_>,
-    ) -> Result<Self> {
-        let mut reader = CountsReader::new(reader, path)?;
-        let mut counts = Self::of_nothing(reader.header.split.clone());
-        counts.memory_limit = memory_limit.unwrap_or(counts.memory_limit);
-        let mut look_up = sparsely(interrupt);
-        let mut pretoken = Vec::new();
-        let mut since = 0;
-        while let Some(count) = reader.next(&mut pretoken)? {
-            look_up()?;
-            counts.store.add(&pretoken, count)?;
-            since += pretoken.len();
-            if since >= SLACK {
-                since = 0;
-                counts.store.spill_beyond(counts.memory_limit, MAX_RUNS, &mut look_up)?;
-            }
-        }
-        let Header { shards, n_documents, fraction_bits, .. } = reader.header;
-        Ok(Self { shards, n_documents, fraction_bits, ..counts })
-    }
-
-    /// Adds up files of counts into another, in memory for one block of each, whatever their size.
-    ///
-    /// # Errors
-    ///
-    /// As [`load`](Self::load) and [`merge`](Self::merge), naming the two files that cannot be merged; and
-    /// [`ErrorKind::Training`](crate::ErrorKind::Training) where `out` is one of the files.
-    ///
-    /// # Complexity
-    ///
-    /// O(n log k) for n entries in k files.
-    pub fn merge_files<P: AsRef<Path>>(paths: &[P], out: &Path, interrupt: &Interrupt<'_>) -> Result<()> {
-        merge_files::merge(paths, out, interrupt)
-    }
 }
 
 /// Looks at some of the entries of a long list whether to stop.
@@ -585,26 +496,6 @@ mod tests {
         let error = second.unwrap_err();
         assert!(error.is_training() && error.to_string().contains("\"part\" was counted before"), "{error}");
         assert_eq!((counts.total_bytes(), counts.n_documents(), counts.shards().count()), (2, 1, 1));
-    }
-
-    #[test]
-    fn the_sum_of_files_is_not_written_over_one_of_them() {
-        let folder = std::env::temp_dir().join(format!("bytepair-test-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let paths = ["one", "other"].map(|name| folder.join(name));
-        for path in &paths {
-            let mut counts = unsplit(&[]);
-            counts.add_document(b"ab").unwrap();
-            counts.save(path, &Interrupt::never()).unwrap();
-        }
-        let out = folder.join(".").join("other");
-        let error = Counts::merge_files(&paths, &out, &Interrupt::never()).unwrap_err();
-        assert!(error.is_training() && error.to_string().contains("one of the files to merge"), "{error}");
-        let [_, other] = &paths;
-        assert_eq!(Counts::load(other, None, &Interrupt::never()).unwrap().total_bytes(), 2);
-        Counts::merge_files(&paths, &folder.join("sum"), &Interrupt::never()).unwrap();
-        assert_eq!(Counts::load(&folder.join("sum"), None, &Interrupt::never()).unwrap().total_bytes(), 4);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
