@@ -4,20 +4,20 @@ use pyo3::prelude::*;
 
 /// Bound the memory that tokenizers keep between calls: caches of words lately encoded, and buffers.
 ///
-/// The bound is for all tokenizers of the process together, and 48 MiB to begin with. What was longest unused is let go
-/// until the rest fits, now and after each call. A cache in use is not counted: each thread that encodes has one, of 22 MiB
+/// The bound is for all tokenizers of the process together, and 64 MiB to begin with. What was longest unused is let go
+/// until the rest fits, now and after each call. A cache in use is not counted: each thread that encodes has one, of 30 MiB
 /// at most. Nor is what a tokenizer makes once of its vocabulary, whatever is encoded.
 ///
 /// Parameters
 /// ----------
 /// n_bytes : int
 ///     With 0 nothing is kept: each call begins with an empty cache, and many short calls take several times as long. For
-///     several threads at full speed on large corpora, 22 MiB for each thread are enough.
+///     several threads at full speed on large corpora, 30 MiB for each thread are enough.
 ///
 /// Examples
 /// --------
 /// >>> bytepair.set_cache_limit(8 * 2**20)
-/// >>> bytepair.set_cache_limit(48 * 2**20)
+/// >>> bytepair.set_cache_limit(64 * 2**20)
 #[pyfunction]
 pub(crate) fn set_cache_limit(py: Python<'_>, n_bytes: usize) {
     py.detach(|| bytepair_core::set_cache_limit(n_bytes));

@@ -1,13 +1,11 @@
 //! Pretokens that are looked for together, so that the loads of one do not wait for those of another: first the keys of
 //! all are made and their lines of the cache asked for, then all are looked up.
 
-use super::cache::Cache;
+use super::cache::{Cache, Sought};
 use super::cuts::Cuts;
-use super::sink::Sink;
 use super::table::Table;
-use crate::error::Result;
 use crate::ids::widen;
-use crate::keys::{BATCH, EMPTY, Key, Pretoken, ROOM, SEGMENT, make_keys, short_key};
+use crate::keys::{BATCH, EMPTY, Key, MAX_SHORT, Pretoken, ROOM, SEGMENT, make_keys, short_key};
 use crate::pretokenize::Tier;
 
 /// Consecutive pretokens, or segments of them.
@@ -122,11 +120,12 @@ impl Batch {
         rest.len() - n_left
     }
 
-    /// Gives the ids of the one number `index` to `sink`, if its own line or the ring has them.
-    pub(super) fn take_at_home(&self, cache: &Cache, index: usize, sink: &mut impl Sink) -> Result<bool> {
-        match (self.keys.get(index), self.places.get(index)) {
-            (Some(key), Some(&place)) if self.lone >> index & 1 == 0 => cache.take_at_home(place, key, sink),
-            _ => Ok(false),
+    /// What the one number `index`, which is this pretoken or segment, is looked for by.
+    #[inline]
+    pub(super) fn sought<'t>(&self, cache: &Cache, index: usize, pretoken: Pretoken<'t>) -> Sought<'t> {
+        match (self.places.get(index), self.keys.get(index)) {
+            (Some(&place), Some(&key)) if pretoken.end - pretoken.start <= MAX_SHORT => Sought::Short(place, key),
+            _ => cache.sought(pretoken),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::keys::{Key, MAX_MEDIUM, MAX_SHORT, Pretoken};
 /// Recently encoded pretokens.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// From 128 KiB to 8 MiB: English has some hundred thousand words.
+    /// From 128 KiB to 16 MiB: English has some hundred thousand words, which seldom meet in a line of so many.
     pub(super) short: Table<2, 16>,
     /// From 64 KiB to 4 MiB.
     medium: Table<4, 32>,
@@ -37,7 +37,7 @@ impl Cache {
     /// One that knows nothing.
     pub(super) fn new(packing: Packing) -> Self {
         Self {
-            short: Table::new(packing, 1 << 11, 1 << 17),
+            short: Table::new(packing, 1 << 11, 1 << 18),
             medium: Table::new(packing, 1 << 9, 1 << 15),
             lone: Lone::new(packing),
             packing,
@@ -58,46 +58,66 @@ impl Cache {
         tables + self.lone.n_bytes() + self.ring.n_bytes() + self.long_bytes
     }
 
-    /// Gives the ids of a short pretoken to `sink`, if its own line has it.
+    /// What a pretoken is looked for by.
     #[inline]
-    pub(super) fn take_at_home(&self, place: u32, key: &Key<2>, sink: &mut impl Sink) -> Result<bool> {
-        self.short.take_at_home(place, key, &self.ring, sink)
+    pub(super) fn sought<'t>(&self, pretoken: Pretoken<'t>) -> Sought<'t> {
+        let n_bytes = pretoken.end - pretoken.start;
+        count(n_bytes);
+        match n_bytes {
+            0..=MAX_SHORT => {
+                let key = pretoken.key();
+                Sought::Short(self.short.places().of(&key), key)
+            }
+            16..=MAX_MEDIUM => {
+                let key = pretoken.key();
+                Sought::Medium(self.medium.places().of(&key), key)
+            }
+            // Segments that are so long are not kept.
+            _ if pretoken.is_segment => Sought::Nothing,
+            _ => Sought::Long(pretoken.bytes()),
+        }
     }
 
     /// Gives the ids of a pretoken to `sink`, if it was seen lately.
     #[inline]
-    pub(super) fn take(&mut self, pretoken: Pretoken<'_>, sink: &mut impl Sink) -> Result<bool> {
-        let n_bytes = pretoken.end - pretoken.start;
-        count(n_bytes);
-        match n_bytes {
-            0..=MAX_SHORT => self.short.take(&pretoken.key(), &self.ring, sink),
-            16..=MAX_MEDIUM => self.medium.take(&pretoken.key(), &self.ring, sink),
-            _ => {
-                let known = if pretoken.is_segment { None } else { self.long.get(pretoken.bytes()) };
-                known.map_or(Ok(false), |ids| sink.take(ids).map(|()| true))
-            }
+    pub(super) fn take(&mut self, sought: Sought<'_>, sink: &mut impl Sink) -> Result<bool> {
+        match sought {
+            Sought::Short(place, key) => self.short.take(place, &key, &self.ring, sink),
+            Sought::Medium(place, key) => self.medium.take(place, &key, &self.ring, sink),
+            Sought::Long(bytes) => self.long.get(bytes).map_or(Ok(false), |ids| sink.take(ids).map(|()| true)),
+            Sought::Nothing => Ok(false),
         }
     }
 
     /// Remembers the ids of a pretoken.
-    pub(super) fn insert(&mut self, pretoken: Pretoken<'_>, ids: &[u32]) {
-        match pretoken.end - pretoken.start {
-            0..=MAX_SHORT => self.short.insert_ids(pretoken.key(), ids, &mut self.ring),
-            16..=MAX_MEDIUM => self.medium.insert_ids(pretoken.key(), ids, &mut self.ring),
+    pub(super) fn insert(&mut self, sought: Sought<'_>, ids: &[u32]) {
+        match sought {
+            Sought::Short(place, key) => self.short.insert_ids(place, key, ids, &mut self.ring),
+            Sought::Medium(place, key) => self.medium.insert_ids(place, key, ids, &mut self.ring),
             // One that is so long is not seen again soon.
-            n_bytes if pretoken.is_segment || n_bytes > Self::MAX_LONG_BYTES / 64 => {}
-            n_bytes => {
+            Sought::Long(bytes) if bytes.len() > Self::MAX_LONG_BYTES / 64 => {}
+            Sought::Long(bytes) => {
                 // An entry takes some memory besides its bytes and ids.
-                let cost = 64 + n_bytes + 4 * ids.len();
+                let cost = 64 + bytes.len() + 4 * ids.len();
                 if self.long_bytes + cost > Self::MAX_LONG_BYTES {
                     self.long.clear();
                     self.long_bytes = 0;
                 }
                 self.long_bytes += cost;
-                self.long.insert(pretoken.bytes().into(), ids.into());
+                self.long.insert(bytes.into(), ids.into());
             }
+            Sought::Nothing => {}
         }
     }
+}
+
+/// What a pretoken is looked for by, in the table of its size: the place that its key chooses, and its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sought<'t> {
+    Short(u32, Key<2>),
+    Medium(u32, Key<4>),
+    Long(&'t [u8]),
+    Nothing,
 }
 
 #[cfg(test)]
@@ -112,7 +132,7 @@ mod tests {
 
     fn known(cache: &mut Cache, pretoken: Pretoken<'_>) -> Option<Vec<u32>> {
         let mut sink = Collect::new(Vec::new());
-        let is_known = cache.take(pretoken, &mut sink).unwrap();
+        let is_known = cache.take(cache.sought(pretoken), &mut sink).unwrap();
         is_known.then_some(sink.ids)
     }
 
@@ -123,9 +143,9 @@ mod tests {
         for (id, pretoken) in (0..).zip(pretokens) {
             let (pretoken, segment) = (whole(pretoken), Pretoken { is_segment: true, ..whole(pretoken) });
             assert_eq!(known(&mut cache, pretoken), None);
-            cache.insert(pretoken, &[id]);
+            cache.insert(cache.sought(pretoken), &[id]);
             assert_eq!(known(&mut cache, segment), None);
-            cache.insert(segment, &[id + 100]);
+            cache.insert(cache.sought(segment), &[id + 100]);
         }
         for (id, pretoken) in (0..).zip(pretokens) {
             let segment = Pretoken { is_segment: true, ..whole(pretoken) };
@@ -139,11 +159,11 @@ mod tests {
     fn is_right_and_bounded_whatever_it_is_shown() {
         let mut cache = Cache::default();
         let mut found = [0; 3];
-        for number in 0..600_000_u32 {
+        for number in 0..900_000_u32 {
             let length = [4, 20, 40][widen(number % 3)];
             let pretoken = |number: u32| number.to_le_bytes().repeat(length / 4);
             let ids = |number: u32| vec![number; 1 + widen(number / 3 % 13)];
-            cache.insert(whole(&pretoken(number)), &ids(number));
+            cache.insert(cache.sought(whole(&pretoken(number))), &ids(number));
             assert_eq!(known(&mut cache, whole(&pretoken(number))), Some(ids(number)));
             let earlier = number - number.min(3 * (number / 9));
             if let Some(known) = known(&mut cache, whole(&pretoken(earlier))) {
@@ -152,7 +172,7 @@ mod tests {
             }
         }
         assert!(found.iter().all(|&found| found > 1_000), "{found:?}");
-        assert_eq!([cache.short.lines().len(), cache.medium.lines().len()], [1 << 17, 1 << 15]);
+        assert_eq!([cache.short.lines().len(), cache.medium.lines().len()], [1 << 18, 1 << 15]);
         assert!(cache.long_bytes <= Cache::MAX_LONG_BYTES && cache.ring.n_bytes() == 4 * (Ring::LENGTH + ROOM));
     }
 }

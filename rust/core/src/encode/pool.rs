@@ -17,13 +17,13 @@ static LIMIT: AtomicUsize = AtomicUsize::new(DEFAULT_CACHE_LIMIT);
 static IDLE: Mutex<Idle> = Mutex::new(Idle { kept: Vec::new(), n_bytes: 0 });
 
 /// How many bytes the caches that wait for the next call may take together, unless [`set_cache_limit`] says otherwise.
-pub const DEFAULT_CACHE_LIMIT: usize = 48 << 20;
+pub const DEFAULT_CACHE_LIMIT: usize = 64 << 20;
 
 /// Bounds the memory of the caches that are kept between calls, of all tokenizers of the process together.
 ///
 /// Those that were longest unused are let go at once, until the others fit. With 0 none is kept, and each call begins with an
 /// empty one. The caches of calls that run are not counted: there is one for each thread that encodes, and none takes more
-/// than some 22 MiB.
+/// than some 30 MiB.
 pub fn set_cache_limit(n_bytes: usize) {
     LIMIT.store(n_bytes, Ordering::Relaxed);
     let gone = lock().map(|mut idle| idle.shrink_to(n_bytes));

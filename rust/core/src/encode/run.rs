@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, Range, RangeInclusive};
 
 use super::batch::Batch;
+use super::cache::Sought;
 use super::encoder::Encoder;
 use super::hits;
 use super::scratch::Scratch;
@@ -200,33 +201,32 @@ impl<'a, S: Sink> Run<'a, S> {
             count(index - next);
             next = index + 1;
             let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
-            if !batch.take_at_home(&self.scratch.cache, index, &mut self.sink)? {
-                self.encode_other(pretoken, batch.lone(index))?;
+            if let Some(character) = batch.lone(index) {
+                self.encode_lone(pretoken, character)?;
+                continue;
+            }
+            let sought = batch.sought(&self.scratch.cache, index, pretoken);
+            if !self.scratch.cache.take(sought, &mut self.sink)? {
+                self.encode_new(pretoken, sought)?;
             }
         }
         Ok(())
     }
 
-    /// Encodes what is not at home in the cache of short pretokens, or has many ids.
+    /// Encodes what is not in the cache, and remembers it.
     #[inline(never)]
-    fn encode_other(&mut self, pretoken: Pretoken<'_>, character: Option<u16>) -> Result<()> {
-        if let Some(character) = character {
-            return self.encode_lone(pretoken, character);
-        }
-        if self.scratch.cache.take(pretoken, &mut self.sink)? {
-            return Ok(());
-        }
+    fn encode_new(&mut self, pretoken: Pretoken<'_>, sought: Sought<'_>) -> Result<()> {
         let Self { encoder, vocabulary, text, interrupt, .. } = *self;
         if encoder.whole_pretokens
             && !pretoken.is_segment
             && let Some(id) = vocabulary.ordinary_id(pretoken.bytes())
         {
-            self.scratch.cache.insert(pretoken, &[id.get()]);
+            self.scratch.cache.insert(sought, &[id.get()]);
             return self.sink.take(&[id.get()]);
         }
         // A word of few letters is merged sooner than it is looked at for cuts, of which it seldom has one.
         if pretoken.end - pretoken.start <= MAX_SHORT && pretoken.bytes().is_ascii() {
-            return self.merge(pretoken);
+            return self.merge(pretoken, sought);
         }
         if pretoken.end - pretoken.start > MAX_MEDIUM {
             return self.encode_segments(pretoken).map(drop);
@@ -236,7 +236,7 @@ impl<'a, S: Sink> Run<'a, S> {
         let n_segments = run.encode_segments(pretoken)?;
         let ids = run.sink.ids;
         if n_segments > 1 {
-            self.scratch.cache.insert(pretoken, &ids);
+            self.scratch.cache.insert(sought, &ids);
         }
         self.sink.take(&ids)?;
         self.scratch.fresh = ids;
@@ -276,8 +276,9 @@ impl<'a, S: Sink> Run<'a, S> {
                 is_segment: encoder.whole_pretokens && (pretoken.is_segment || !is_whole),
                 ..pretoken
             };
-            if is_whole || !self.scratch.cache.take(segment, &mut self.sink)? {
-                self.merge(segment)?;
+            let sought = self.scratch.cache.sought(segment);
+            if is_whole || !self.scratch.cache.take(sought, &mut self.sink)? {
+                self.merge(segment, sought)?;
             }
             self.step(1)?;
             start = end;
@@ -311,12 +312,12 @@ impl<'a, S: Sink> Run<'a, S> {
     }
 
     /// Encodes by merging, and remembers it.
-    fn merge(&mut self, pretoken: Pretoken<'_>) -> Result<()> {
+    fn merge(&mut self, pretoken: Pretoken<'_>, sought: Sought<'_>) -> Result<()> {
         let mut ids = std::mem::take(&mut self.scratch.merged);
         ids.clear();
         let work = &mut self.scratch.long;
         self.encoder.merge(self.vocabulary, work, pretoken.bytes(), self.interrupt, &mut ids)?;
-        self.scratch.cache.insert(pretoken, &ids);
+        self.scratch.cache.insert(sought, &ids);
         self.sink.take(&ids)?;
         if ids.capacity() <= 1 << 16 {
             self.scratch.merged = ids;

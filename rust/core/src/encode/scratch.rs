@@ -7,7 +7,7 @@ use super::packed::Packing;
 use super::sink::Waiting;
 use crate::pretokenize::Joined;
 
-/// Work memory for one thread: a cache of pretokens and buffers, at most about 22 MiB between calls.
+/// Work memory for one thread: a cache of pretokens and buffers, at most about 30 MiB between calls.
 ///
 /// It is an argument, not a part of the tokenizer, so that a tokenizer can be shared between threads without a lock.
 /// Any scratch works with any tokenizer; one that changes hands forgets what it knew.

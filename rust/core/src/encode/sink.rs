@@ -99,6 +99,10 @@ impl Sink for Ids<'_> {
     }
 
     fn take(&mut self, ids: &[u32]) -> Result<()> {
+        if let Some(room) = self.room().get_mut(..ids.len()) {
+            room.copy_from_slice(ids);
+            return self.took(ids.len());
+        }
         self.finish()?;
         append(self.out, ids)
     }

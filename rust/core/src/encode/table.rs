@@ -5,6 +5,7 @@ use super::ring::Ring;
 use super::sink::{ROOM, Sink};
 use crate::counters::count;
 use crate::error::Result;
+use crate::huge_pages;
 use crate::ids::widen;
 use crate::keys::{EMPTY, Key, Places};
 use crate::prefetch::prefetch;
@@ -108,31 +109,34 @@ impl<const W: usize, const B: usize> Table<W, B> {
 
     /// Moves what is known of a pretoken home, if the neighbour of its own line has it.
     #[inline]
-    fn bring_home(&mut self, hash: u64, key: &Key<W>) -> Option<()> {
-        let index = self.index(self.places.of_hash(hash));
+    fn bring_home(&mut self, place: u32, key: &Key<W>) -> Option<()> {
+        let index = self.index(place);
+        // What finds room at home is not put elsewhere; and the neighbour is far, as nobody has asked for it.
+        if self.lines.get(index)?.way(&[EMPTY; W]).is_some() {
+            return None;
+        }
         let way = self.lines.get(index ^ 1)?.way(key)?;
         let [home, neighbour] = self.lines.get_disjoint_mut([index, index ^ 1]).ok()?;
         // Which of the two at home gives way is as good as chance.
-        let other = usize::from(hash & 1 << 31 != 0);
+        let other = self.n_written & 1;
         std::mem::swap(&mut home.keys[other], &mut neighbour.keys[way]);
         std::mem::swap(&mut home.packed[other], &mut neighbour.packed[way]);
         Some(())
     }
 
     /// Gives the ids of a pretoken to `sink`, if it is known.
-    pub(super) fn take(&mut self, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
-        let hash = self.places.hash(key);
-        if self.take_at_home(self.places.of_hash(hash), key, ring, sink)? {
+    pub(super) fn take(&mut self, place: u32, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
+        if self.take_at_home(place, key, ring, sink)? {
             return Ok(true);
         }
-        match self.bring_home(hash, key) {
-            Some(()) => self.take_at_home(self.places.of_hash(hash), key, ring, sink),
+        match self.bring_home(place, key) {
+            Some(()) => self.take_at_home(place, key, ring, sink),
             None => Ok(false),
         }
     }
 
     /// Remembers the ids of a pretoken.
-    pub(super) fn insert_ids(&mut self, mut key: Key<W>, ids: &[u32], ring: &mut Ring) {
+    pub(super) fn insert_ids(&mut self, place: u32, mut key: Key<W>, ids: &[u32], ring: &mut Ring) {
         if key == [EMPTY; W] || ids.is_empty() {
             return;
         }
@@ -141,16 +145,15 @@ impl<const W: usize, const B: usize> Table<W, B> {
             pack_place(ring.push(ids), ids.len())
         });
         let Some(packed) = packed else { return };
-        let hash = self.places.hash(&without_many(key));
         if self.n_written >= self.lines.len() && self.lines.len() < self.max_lines {
             self.grow();
         }
-        self.insert(hash, key, packed);
+        self.insert(place, key, packed);
     }
 
-    /// Puts a key where its hash says: over itself, into a free slot, or over one that has been there.
-    fn insert(&mut self, hash: u64, key: Key<W>, packed: Packed<B>) {
-        let index = self.index(self.places.of_hash(hash));
+    /// Puts a key where its place says: over itself, into a free slot, or over one that has been there.
+    fn insert(&mut self, place: u32, key: Key<W>, packed: Packed<B>) {
+        let index = self.index(place);
         let free = [index, index ^ 1].into_iter().find_map(|index| {
             let line = self.lines.get(index)?;
             let way = line.way(&without_many(key)).or_else(|| line.way(&[EMPTY; W]))?;
@@ -167,13 +170,16 @@ impl<const W: usize, const B: usize> Table<W, B> {
     #[cold]
     fn grow(&mut self) {
         let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);
-        let lines = std::mem::replace(&mut self.lines, vec![Line::EMPTY; n_lines]);
+        let mut more = Vec::with_capacity(n_lines);
+        huge_pages::ask_for(&mut more);
+        more.resize(n_lines, Line::EMPTY);
+        let lines = std::mem::replace(&mut self.lines, more);
         self.n_written = 0;
         count(n_lines);
         for line in lines {
             for (key, packed) in line.keys.into_iter().zip(line.packed) {
                 if key != [EMPTY; W] {
-                    self.insert(self.places.hash(&without_many(key)), key, packed);
+                    self.insert(self.places.of(&without_many(key)), key, packed);
                 }
             }
         }

@@ -39,23 +39,13 @@ impl<const W: usize> Places<W> {
         Self { shift: 64 - max_log, ..self }
     }
 
-    /// A sum of products with odd numbers that nobody can guess: any two keys agree in the highest n bits of it with a chance
-    /// of 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
-    #[inline(always)]
-    pub(crate) fn hash(&self, key: &Key<W>) -> u64 {
-        self.seeds.iter().zip(key).fold(0, |sum, (seed, word)| sum.wrapping_add(word.wrapping_mul(*seed)))
-    }
-
-    /// The place of a hash, of which the lower bits choose one of fewer places.
-    #[inline(always)]
-    pub(crate) fn of_hash(&self, hash: u64) -> u32 {
-        halves(hash >> self.shift)[0]
-    }
-
-    /// The place of a key.
+    /// The place of a key, of which the lower bits choose one of fewer places: the highest bits of a sum of products with odd
+    /// numbers that nobody can guess. Any two keys agree in n of them with a chance of 2 in 2ⁿ at most (multiply-shift hashing:
+    /// Dietzfelbinger and others, 1997).
     #[inline(always)]
     pub(crate) fn of(&self, key: &Key<W>) -> u32 {
-        self.of_hash(self.hash(key))
+        let products = self.seeds.iter().zip(key).map(|(seed, word)| word.wrapping_mul(*seed));
+        halves(products.fold(0, u64::wrapping_add) >> self.shift)[0]
     }
 }
 
