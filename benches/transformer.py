@@ -1,12 +1,14 @@
 """Tokens per second of the transformer: beside what this machine's memory and arithmetic allow, and beside peers.
 
 Each run is a process of its own, contestants take turns, figures are medians; the ids of a continuation are compared
-before any time is shown. `make bench-model` runs it on SmolLM2-135M.
+before any time is shown. `make bench-model` runs it on SmolLM2-135M, and on four layers of the notes' XL model, which
+have random weights and no peers.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import statistics
@@ -16,11 +18,26 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bytepair.transformer import Transformer
 
 N_PROMPT, N_PREFILL, N_NEW = 16, 512, 48
 
+# The model that is made here instead of read.
+SLICE = Path("gpt2-xl-notes, 4 layers")
+
 Figures = dict[str, Any]
+
+
+def model_of(path: Path) -> Transformer:
+    """Read a model, or make the slice."""
+    from bytepair.transformer import Config, Transformer
+
+    if path != SLICE:
+        return Transformer.load(path)
+    return Transformer.init(dataclasses.replace(Config.preset("gpt2-xl-notes"), num_layers=4), seed=0)
 
 
 def widened(source: Path, target: Path) -> Path:
@@ -47,15 +64,16 @@ def text_ids(path: Path) -> list[int]:
     """The ids of a text that every machine has, as many as are prefilled."""
     from bytepair import Tokenizer
 
+    tokenizer = Tokenizer.from_pretrained("gpt2") if path == SLICE else Tokenizer.load(path)
     # Some source of Python's own.
-    return Tokenizer.load(path).encode(Path(statistics.__file__).read_text())[:N_PREFILL]
+    return tokenizer.encode(Path(statistics.__file__).read_text())[:N_PREFILL]
 
 
 def ours(path: Path, wide: Path, n_threads: int) -> Figures:
     """NumPy, all weights float32."""
-    from bytepair.transformer import Transformer, generate
+    from bytepair.transformer import generate
 
-    model, ids = Transformer.load(path), text_ids(path)
+    model, ids = model_of(path), text_ids(path)
     model([ids], last_only=True)
     started = time.perf_counter()
     model([ids], last_only=True)
@@ -75,17 +93,30 @@ def ours(path: Path, wide: Path, n_threads: int) -> Figures:
 
 
 def bound(path: Path, wide: Path, n_threads: int) -> Figures:
-    """What the products alone would take: the same matrices with a vector, and with 512 of them.
+    """What bytes and FLOPs would take at the speed of a large matrix that is read, and of a square product."""
+    from bytepair.accounting import measure_machine, roofline
+    from bytepair.transformer.formats import read
 
-    Decoding has to read each weight once for a token; no cache holds them all, so that is the speed of memory.
-    """
+    config = model_of(SLICE).config if path == SLICE else read(path)[0]
+    machine = measure_machine()
+    read_prompt, _ = roofline(config, seq_len=N_PREFILL, machine=machine).bounds
+    _, make_token = roofline(config, seq_len=N_PROMPT + N_NEW // 2, machine=machine).bounds
+    return {
+        "decode": 1 / make_token.seconds,
+        "prefill": N_PREFILL / read_prompt.seconds,
+        "GB/s": machine.bytes_per_second / 1e9,
+        "GFLOP/s": machine.flops_per_second / 1e9,
+    }
+
+
+def products(path: Path, wide: Path, n_threads: int) -> Figures:
+    """The products with weights alone: the same matrices with a vector, and with 512 of them."""
     import numpy as np
 
-    from bytepair.transformer import Transformer
-
-    model = Transformer.load(path)
+    model = model_of(path)
     matrices = [array for name, array in model.weights.items() if array.ndim == 2 and "embed" not in name]
-    head = model.weights["token_embeddings.weight"]
+    head = model.weights["token_embeddings.weight" if model.config.tie_embeddings else "lm_head.weight"]
+    matrices = [matrix for matrix in matrices if matrix is not head]
     decode, prefill = [], []
     inputs = {
         (n, width): np.ones((n, width), np.float32) for n in (1, N_PREFILL) for width in {m.shape[1] for m in matrices}
@@ -97,14 +128,7 @@ def bound(path: Path, wide: Path, n_threads: int) -> Figures:
                 np.matmul(inputs[n, matrix.shape[1]], matrix.T)
             np.matmul(inputs[1, head.shape[1]], head.T)
             seconds.append(time.perf_counter() - started)
-    n_bytes = sum(matrix.nbytes for matrix in matrices) + head.nbytes
-    flops = 2 * N_PREFILL * sum(matrix.size for matrix in matrices) + 2 * head.size
-    return {
-        "decode": 1 / statistics.median(decode),
-        "prefill": N_PREFILL / statistics.median(prefill),
-        "GB/s": n_bytes / statistics.median(decode) / 1e9,
-        "GFLOP/s": flops / statistics.median(prefill) / 1e9,
-    }
+    return {"decode": 1 / statistics.median(decode), "prefill": N_PREFILL / statistics.median(prefill)}
 
 
 def llama_cpp(path: Path, wide: Path, n_threads: int) -> Figures:
@@ -180,14 +204,17 @@ def torch_eager(path: Path, wide: Path, n_threads: int) -> Figures:
     return {"decode": (N_NEW - 1) / decoded, "prefill": N_PREFILL / prefilled, "bytes": 4.0, "ids": new}
 
 
-# What runs, and the package it needs. Ids of the last are those of other weights.
-ENGINES: dict[str, tuple[Callable[[Path, Path, int], Figures], str | None]] = {
-    "bound": (bound, None),
-    "bytepair": (ours, None),
-    "torch eager": (torch_eager, "transformers"),
-    "llama.cpp F32": (llama_cpp_f32, "xllamacpp"),
-    "llama.cpp as published": (llama_cpp, "xllamacpp"),
+# What runs. Ids of the last are those of other weights.
+ENGINES: dict[str, Callable[[Path, Path, int], Figures]] = {
+    "bound": bound,
+    "products alone": products,
+    "bytepair": ours,
+    "torch eager": torch_eager,
+    "llama.cpp F32": llama_cpp_f32,
+    "llama.cpp as published": llama_cpp,
 }
+# What runs a model that is not in a file.
+WITHOUT_FILE = ["bound", "products alone", "bytepair"]
 
 
 def run(engine: str, path: Path, wide: Path, n_threads: int) -> Figures:
@@ -235,22 +262,40 @@ def main() -> None:
     options = parser.parse_args()
     path = options.model or published()
     if options.worker:
-        print(json.dumps(ENGINES[options.worker][0](path, options.wide, options.threads[0])))
+        print(json.dumps(ENGINES[options.worker](path, options.wide, options.threads[0])))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        wide = widened(path, Path(folder) / "wide.gguf")
-        figures: dict[int, dict[str, list[Figures]]] = {}
-        for n_threads in options.threads:
-            rounds = figures[n_threads] = {engine: [] for engine in options.only}
-            for _ in range(options.runs):
-                for engine in options.only:
-                    rounds[engine].append(run(engine, path, wide, n_threads))
+    figures = {}
+    for model in [path] if options.model else [path, SLICE]:
+        found = figures[model.name] = measure(model, options)
+        if not options.json:
+            load = os.getloadavg()[0]
+            print(f"{model.name}: {N_NEW} tokens after {N_PROMPT}, and {N_PREFILL} at once; load {load:.1f}")
+            for n_threads, rounds in found.items():
+                show(n_threads, rounds)
+            print(flush=True)
     if options.json:
         print(json.dumps(figures))
-        return
-    print(f"{path.name}: {N_NEW} tokens after {N_PROMPT}, and {N_PREFILL} at once; load {os.getloadavg()[0]:.1f}")
-    for n_threads, rounds in figures.items():
-        show(n_threads, rounds)
+
+
+def measure(path: Path, options: argparse.Namespace) -> dict[int, dict[str, list[Figures]]]:
+    """Run all contestants as often as asked, with each number of threads."""
+    engines = [engine for engine in options.only if path != SLICE or engine in WITHOUT_FILE]
+    figures: dict[int, dict[str, list[Figures]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        wide = Path(folder) / "wide.gguf"
+        if any(engine not in WITHOUT_FILE for engine in engines):
+            widened(path, wide)
+        for n_threads in options.threads:
+            rounds = figures[n_threads] = {engine: [] for engine in engines}
+            for number in range(1, options.runs + 1):
+                for engine in engines:
+                    if sys.stderr.isatty():
+                        what = f"{path.name}, {n_threads} threads, run {number} of {options.runs}: {engine}"
+                        print(f"\r{what:79.79}", end="", file=sys.stderr, flush=True)
+                    rounds[engine].append(run(engine, path, wide, n_threads))
+    if sys.stderr.isatty():
+        print(f"\r{'':79}\r", end="", file=sys.stderr, flush=True)
+    return figures
 
 
 def show(n_threads: int, rounds: dict[str, list[Figures]]) -> None:
@@ -276,7 +321,7 @@ def show(n_threads: int, rounds: dict[str, list[Figures]]) -> None:
         differs = engine.endswith(("F32", "eager")) and ids is not None and any(row["ids"] != ids for row in rows)
         print("  other ids" if differs else "")
     if "bound" in rounds and (speed := median("bound", "GB/s")):
-        print(f"the bound is {speed:.1f} GB/s of weights read, {median('bound', 'GFLOP/s'):.0f} GFLOP/s")
+        print(f"the bound is {speed:.1f} GB/s and {median('bound', 'GFLOP/s'):.0f} GFLOP/s")
 
 
 if __name__ == "__main__":
