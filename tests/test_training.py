@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -364,3 +365,11 @@ def test_a_generator_may_use_the_tokenizer_that_is_trained_before():
     again = train((first.decode(first.encode(text)) for text in ["low low", "lower"]), 5)
     assert again.merges == merges(["low low", "lower"], 5)
     assert isinstance(again.training_report, bytepair.TrainingReport)
+
+
+def test_the_texts_take_no_more_memory_afterwards():
+    """Python keeps the UTF-8 of a str that is not ASCII: only of the first in each batch, and of one after ASCII."""
+    texts = [f"добра порада {number} " * 20 for number in range(500)]
+    before = [sys.getsizeof(text) for text in texts]
+    Tokenizer.train(texts, 300)
+    assert sum(sys.getsizeof(text) > size for text, size in zip(texts, before, strict=True)) <= 1

@@ -161,6 +161,7 @@ class Trainer:
     def train(
         self,
         *,
+        take: bool,
         base: Tokenizer | None = None,
         start: bytes | None = None,
         save: tuple[Callable[[bytes], object], float] | None = None,

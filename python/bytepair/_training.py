@@ -245,8 +245,7 @@ def learn(
     training = options.trainer(counts)
     if checkpoint is None:
         skipped = count_corpus(counts, corpus, options.num_threads, options.progress)
-        engine, report = training.train(base=base)
-        return engine, report | {"fraction_bits": counts.fraction_bits}, skipped
+        return *training.train(take=counts is not corpus, base=base), skipped
     from bytepair import _checkpoint
 
     kept = _checkpoint.Checkpoint(
@@ -270,8 +269,7 @@ def learn(
             skipped = count_corpus(counts, known.corpus(), options.num_threads, options.progress)
         kept.keep_counts(counts, known, skipped)
     save = (kept.keep_merges, _checkpoint.SECONDS)
-    engine, report = training.train(base=base, start=kept.merges(), save=save)
-    return engine, report | {"fraction_bits": counts.fraction_bits}, skipped
+    return *training.train(take=counts is not corpus, base=base, start=kept.merges(), save=save), skipped
 
 
 def index(value: object, name: str) -> int:

@@ -104,6 +104,7 @@ proptest! {
             let start = &whole.merges()[..point.index(whole.merges().len() + 1)];
             prop_assert_eq!(&train_from(&counts, start, &options, &mut |_| Ok(())).unwrap(), &whole);
         }
+        prop_assert_eq!(&train_from(counts, &[], &options, &mut |_| Ok(())).unwrap(), &whole);
     }
 
     #[test]

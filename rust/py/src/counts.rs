@@ -18,8 +18,11 @@ use crate::tokenizer::threads;
 use crate::train::{Heard, Watch};
 
 /// Documents are counted in batches of about this many bytes: large enough to share between threads, small enough that Ctrl-C
-/// and progress come between two of them.
-const BATCH_BYTES: usize = 8 << 20;
+/// and progress come between two of them, and that they take little memory besides the counts.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// What a document takes of memory in a batch, besides its bytes.
+const DOCUMENT_BYTES: usize = 64;
 
 /// What `bytepair.Counts` is made of.
 #[pyclass(frozen, module = "bytepair._core")]
@@ -245,13 +248,28 @@ impl Counter {
         first: usize,
     ) -> PyResult<(usize, Option<(Bound<'py, PyAny>,)>)> {
         let (mut batch, mut n_batch, mut other) = (Vec::new(), 0, None);
+        let mut was_ascii = true;
         for document in documents.clone() {
-            let document = document?;
-            if !(document.is_instance_of::<PyString>() || document.is_instance_of::<PyBytes>()) {
+            let mut document = document?;
+            if let Ok(text) = document.cast::<PyString>() {
+                let noted = |error| convert::noted(text.py(), error, first + batch.len());
+                let n_characters = text.len()?;
+                // A str that is not ASCII keeps its UTF-8 once it was asked for: a corpus in memory would take twice as much.
+                // Only the UTF-8 tells which it is, but most are as the one before.
+                let n_bytes = if was_ascii {
+                    text.to_str().map_err(noted)?.len()
+                } else {
+                    let utf8 = text.encode_utf8().map_err(noted)?;
+                    let n_bytes = utf8.as_bytes().len();
+                    document = utf8.into_any();
+                    n_bytes
+                };
+                was_ascii = n_bytes == n_characters;
+            } else if !document.is_instance_of::<PyBytes>() {
                 other = Some((document,));
                 break;
             }
-            n_batch += document.len()?;
+            n_batch += document.len()? + DOCUMENT_BYTES;
             batch.try_reserve(1).map_err(|_| PyMemoryError::new_err("no room for a batch of documents"))?;
             batch.push(document);
             if n_batch >= BATCH_BYTES {

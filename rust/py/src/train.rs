@@ -203,10 +203,14 @@ impl Trainer {
     ///
     /// `save` is called with the merges made so far, as `start` takes them: when so many seconds have passed, before an
     /// exception ends the work, and at the end; but never with fewer merges than those of `start`.
-    #[pyo3(signature = (*, base=None, start=None, save=None))]
+    ///
+    /// With `take`, the counts are taken, and let go as soon as that can be: of no use any more, they would be a large part of
+    /// what training needs of memory.
+    #[pyo3(signature = (*, take, base=None, start=None, save=None))]
     fn train<'py>(
         &self,
         py: Python<'py>,
+        take: bool,
         base: Option<PyRef<'py, PyTokenizer>>,
         start: Option<&[u8]>,
         save: Option<(Py<PyAny>, f64)>,
@@ -217,7 +221,12 @@ impl Trainer {
         let saver = save.map(|save| Saver::new(save, n_kept)).transpose()?;
         let counts = &mut *self.counts.get().lock()?;
         run_interruptible(py, LONG, |interrupt| counts.settle(interrupt))?;
-        let counts = &*counts;
+        let report = PyDict::new(py);
+        report.set_item("n_documents", counts.n_documents())?;
+        report.set_item("n_bytes", counts.total_bytes())?;
+        report.set_item("n_pretokens", counts.total_pretokens())?;
+        report.set_item("fraction_bits", counts.fraction_bits())?;
+        report.set_item("n_distinct_pretokens", counts.n_distinct().map_err(|error| to_python(&error))?)?;
         let total = u64::try_from(self.options.max_merges).ok();
         let heard = &mut Heard::default();
         let mut watch = Watch::new(self.progress.as_ref(), total, heard);
@@ -230,7 +239,10 @@ impl Trainer {
             };
             // What was saved may be of a larger vocabulary.
             start.truncate(self.options.max_merges);
-            let trained = train::train_from(counts, &start, &self.options, checkpoint)?;
+            let trained = match take {
+                true => train::train_from(counts.take(), &start, &self.options, checkpoint)?,
+                false => train::train_from(&*counts, &start, &self.options, checkpoint)?,
+            };
             let definition = match &base {
                 Some(base) => base.extended(trained.merges())?,
                 None => trained.definition(counts.pretokenizer(), counts.special_tokens())?,
@@ -242,12 +254,7 @@ impl Trainer {
         }
         heard.done = trained.merges().len().try_into().unwrap_or(u64::MAX);
         Watch::new(self.progress.as_ref(), total, heard).end(py, Stage::Merging)?;
-        let report = PyDict::new(py);
         report.set_item("stop_reason", trained.stop().to_string())?;
-        report.set_item("n_documents", counts.n_documents())?;
-        report.set_item("n_bytes", counts.total_bytes())?;
-        report.set_item("n_pretokens", counts.total_pretokens())?;
-        report.set_item("n_distinct_pretokens", counts.n_distinct().map_err(|error| to_python(&error))?)?;
         report.set_item("n_tokens", PyTuple::new(py, trained.n_tokens())?)?;
         report.set_item("token_counts", PyTuple::new(py, by_id(&engine.0, trained.frequencies()))?)?;
         Ok((engine, report))

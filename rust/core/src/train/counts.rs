@@ -114,6 +114,13 @@ impl Counts {
         self.store.n_spills()
     }
 
+    /// All that was counted; what is left are counts of nothing, under the same split.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let left = Self { memory_limit: self.memory_limit, ..Self::of_nothing(self.split.clone()) };
+        std::mem::replace(self, left)
+    }
+
     /// The split of the documents.
     pub fn pretokenizer(&self) -> &Pretokenizer {
         self.split.pretokenizer()

@@ -1,5 +1,7 @@
 //! The fast trainer: every merge visits the places where its pair stands, and nothing else.
 
+use std::borrow::Borrow;
+
 use super::candidates::Candidates;
 use super::neighbours::{Met, Neighbours};
 use super::progress::{Checkpoint, Stage, Ticker};
@@ -33,16 +35,17 @@ pub(super) struct MergeLoop<'a, R: TieRule> {
 
 impl<'a, R: TieRule> MergeLoop<'a, R> {
     pub(super) fn new(
-        counts: &Counts,
+        counts: impl Borrow<Counts>,
         start: &Start<'_>,
         options: &TrainOptions,
         rule: R,
         checkpoint: Checkpoint<'a>,
     ) -> Result<Self> {
         let mut ticker = Ticker::new(checkpoint, Stage::Merging, Some(widen_u64(options.max_merges)));
-        let mut words = Words::new(counts, start.merges(), &mut ticker)?;
+        let mut words = Words::new(counts.borrow(), start.merges(), &mut ticker)?;
+        let mut trained = Trained::new(counts.borrow().total_bytes());
+        drop(counts);
         let mut candidates = Candidates::new(options, rule);
-        let mut trained = Trained::new(counts.total_bytes());
         start.make(&mut words, &mut candidates, &mut trained, &mut ticker)?;
         let mut merging = Self {
             words,

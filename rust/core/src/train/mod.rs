@@ -39,6 +39,8 @@ pub use report::{StopReason, Trained};
 pub use shards::Shard;
 pub use tie::Tie;
 
+use std::borrow::Borrow;
+
 use crate::definition::MAX_TOKEN_BYTES;
 use crate::error::{Error, Result};
 use crate::ids::{Symbol, TokenId, widen};
@@ -106,6 +108,8 @@ pub fn train(counts: &Counts, options: &TrainOptions, checkpoint: Checkpoint<'_>
 /// Going on from the first merges that [`train`] learns, however many, gives what `train` gives. The merges of `start` are
 /// among [`TrainOptions::max_merges`] and in what is returned; the other options do not concern them.
 ///
+/// Counts that are given away, and not lent, are let go once the pretokens are laid out to be merged: less memory is taken.
+///
 /// # Errors
 ///
 /// As [`train`], and [`ErrorKind::Training`](crate::ErrorKind::Training) where a merge of `start` has a part that none
@@ -131,15 +135,15 @@ pub fn train(counts: &Counts, options: &TrainOptions, checkpoint: Checkpoint<'_>
 /// # Ok::<(), bytepair_core::Error>(())
 /// ```
 pub fn train_from(
-    counts: &Counts,
+    counts: impl Borrow<Counts>,
     start: &[(Symbol, Symbol)],
     options: &TrainOptions,
     checkpoint: Checkpoint<'_>,
 ) -> Result<Trained> {
-    let start = &check(counts, start, options)?;
+    let start = &check(counts.borrow(), start, options)?;
     // A longer token could be learnt, but never be saved.
     let longest = options.max_token_length.map_or(MAX_TOKEN_BYTES, |length| length.min(MAX_TOKEN_BYTES));
-    let min_frequency = in_units(options.min_frequency, counts);
+    let min_frequency = in_units(options.min_frequency, counts.borrow());
     let options = &TrainOptions { max_token_length: Some(longest), min_frequency, ..options.clone() };
     match options.tie {
         Tie::HuggingFace => MergeLoop::new(counts, start, options, tie::HuggingFace::new(), checkpoint)?.run(),
