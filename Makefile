@@ -19,6 +19,8 @@ CHECKS ?= licenses bans sources
 # The peers of the comparison and of the abuse matrix.
 PEERS ?= .venv-peers
 ARM := aarch64-unknown-linux-gnu
+# How many tests of the package run at a time.
+JOBS ?= 2
 # Examples for each property; 1000 at least. For a long search: make test EXAMPLES=100000
 EXAMPLES ?= 1000
 
@@ -47,7 +49,8 @@ test-rust: ## Tests of the core; they need no Python
 	cargo test --locked --package bytepair-core
 
 test-python: build ## Tests of the package, with $(EXAMPLES) examples for each property
-	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest
+	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone'
+	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -m alone
 
 test-parity: build ## Ids and merges against the peers and the definition on whole corpora: some minutes
 	cargo test --locked --release --package bytepair-core --test train_corpora -- --ignored --nocapture
@@ -142,7 +145,10 @@ docs: ## Documentation of the Rust core, in target/doc
 wheel-check: setup ## Build the wheel, install it in a fresh environment, run it there
 	$(PY) tests/check_wheel.py
 
-ci: lint docs test wheel-check ## What must pass before a change lands
+ci: ## What must pass before a change lands
+	# To link the extension takes one processor, and meanwhile another can compile the tests.
+	$(MAKE) --jobs=2 --output-sync=target build test-rust
+	$(MAKE) lint docs test-python wheel-check
 
 unicode: setup ## Write the character class table anew
 	$(PY) rust/core/src/unicode/generate.py

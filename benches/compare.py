@@ -29,7 +29,7 @@ from bytepair._measure import rounds, table
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / ".." / "shared"
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
-TRAINING = ROOT / "benches" / "training.py"
+TRAINING, TRAINING_WORKS = ROOT / "benches" / "training.py", {"train", "phases"}
 
 Regime = dict[str, Any]
 Row = dict[str, Any]
@@ -83,7 +83,7 @@ def measure(regime: Regime, corpus: str, options: argparse.Namespace, engines: d
     def run(contestant: rounds.Contestant) -> dict[str, Any]:
         task = regime | contestant._asdict() | {"folder": str(folder), "texts": str(folder / "texts")}
         python = sys.executable if contestant.engine == rounds.OURS else str(options.peers)
-        return rounds.run(python, task, TRAINING if regime["work"] == "train" else rounds.WORKER)
+        return rounds.run(python, task, TRAINING if regime["work"] in TRAINING_WORKS else rounds.WORKER)
 
     parsed = {name: rounds.Contestant.parse(name, regime["threads"]) for name in regime["contestants"]}
     there = {name: contestant for name, contestant in parsed.items() if contestant.engine in engines}

@@ -21,8 +21,12 @@ def named(corpus: str) -> list[str]:
 
 
 def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int) -> list[str]:
-    """Return the first megabytes of a corpus: its documents, or what `cut` makes of them."""
-    n_bytes = int(megabytes * MB)
+    """Return the first megabytes of a corpus: its documents, or what `cut` makes of them.
+
+    A name such as "all, 4 MB" asks for no more than that.
+    """
+    corpus, _, most = corpus.partition(", ")
+    n_bytes = int(min(megabytes, float(most.removesuffix(" MB") or megabytes)) * MB)
     if corpus.startswith(HOSTILE):
         return [hostile.text_of(corpus.removeprefix(HOSTILE), n_bytes)]
     documents = standard_library(n_bytes) if folder is None else corpus_texts(folder, corpus, n_bytes)
@@ -36,12 +40,12 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
 
 
 def corpus_texts(folder: Path, corpus: str, n_bytes: int) -> list[str]:
-    """Return the first documents of a corpus; those of "all" are of one corpus after the other."""
-    documents: list[str] = []
-    for path in sorted(folder.glob("*.txt")) if corpus == ALL else [folder / f"{corpus}.txt"]:
-        read_before = sum(len(document.encode()) for document in documents)
-        documents += read(path, n_bytes - read_before) if read_before < n_bytes else []
-    return documents
+    """Return the first documents of a corpus; those of "all" are of one corpus after the other, of each its part."""
+    if corpus != ALL:
+        return read(folder / f"{corpus}.txt", n_bytes)
+    sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.txt"))}
+    part = min(1, n_bytes / sum(sizes.values()))
+    return [document for path, size in sizes.items() for document in read(path, int(size * part))]
 
 
 def read(path: Path, n_bytes: int) -> list[str]:

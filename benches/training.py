@@ -1,4 +1,4 @@
-"""One run of one trainer, in this process: as the worker of the package, whose list of works it adds "train" to."""
+"""One run of one trainer, in this process: as the worker of the package, with the works "train" and "phases" more."""
 
 from __future__ import annotations
 
@@ -107,10 +107,26 @@ def train(task: worker.Task, documents: list[str]) -> worker.Answer:
     tokens = trainer()
     figures = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - start_cpu}
     peak = worker.memory("VmHWM")
-    learned = tokens()
-    data = b"".join(len(token).to_bytes(4, "little") + token for token in learned)
-    return figures | {"peak": peak, "above": peak - before}, {"tokens": worker.digest(data)}
+    return figures | {"peak": peak, "above": peak - before}, digest_of(tokens())
+
+
+def phases(task: worker.Task, documents: list[str]) -> worker.Answer:
+    """Learn a vocabulary with bytepair, counting and merging apart."""
+    import bytepair
+
+    counts = bytepair.Counts(special_tokens=())
+    start = time.perf_counter()
+    counts.update(documents, num_threads=threads(task))
+    counted = time.perf_counter()
+    trained = bytepair.Tokenizer.train(counts, task["vocab_size"], special_tokens=(), tie=task["tie"])
+    figures = {"counting": counted - start, "merging": time.perf_counter() - counted}
+    return figures, digest_of([left + right for left, right in trained.merges])
+
+
+def digest_of(tokens: list[bytes]) -> dict[str, str]:
+    data = b"".join(len(token).to_bytes(4, "little") + token for token in tokens)
+    return {"tokens": worker.digest(data)}
 
 
 if __name__ == "__main__":
-    worker.main({"train": train})
+    worker.main({"train": train, "phases": phases})

@@ -11,6 +11,8 @@ import pytest
 
 from bytepair._measure import rounds, table
 
+pytestmark = pytest.mark.alone
+
 COMPARE = Path(__file__).parents[1] / "benches" / "compare.py"
 
 

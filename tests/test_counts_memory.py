@@ -153,6 +153,7 @@ except FileNotFoundError as error:
     assert run(code, tmp_path / "missing").stdout.strip() == str(tmp_path / "missing")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_ctrl_c_while_counts_go_to_disk(tmp_path, num_threads):
     code = f"""

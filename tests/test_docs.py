@@ -17,7 +17,7 @@ import bytepair
 from bytepair import _core
 
 ROOT = Path(__file__).parent.parent
-PUBLIC = [name for name in vars(_core.Tokenizer) if not name.startswith("_")]
+PUBLIC = sorted(name for name in vars(_core.Tokenizer) if not name.startswith("_"))
 
 
 def run_examples(text: str, name: str) -> int:

@@ -11,6 +11,8 @@ import pytest
 from bytepair import Tokenizer
 from common import BUILTIN, SEED, builtin
 
+pytestmark = pytest.mark.alone
+
 MIB = 2**20
 random_ = random.Random(SEED)
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 RUST = ROOT / "rust" / "core" / "src"
 
@@ -38,6 +40,7 @@ RUST_MAY_USE = {
         "definition",
         "pretokenize",
         "vocab",
+        "huge_pages",
     },
     "decode": {"ids", "error", "vocab"},
     "train": {
@@ -215,6 +218,7 @@ def test_python_modules_import_only_those_below_them():
         assert not extra, f"{path} imports {extra}"
 
 
+@pytest.mark.alone
 def test_importing_bytepair_loads_nothing_slow(tmp_path):
     slow = ("numpy", "rich", "regex", "dataclasses", "inspect", "importlib.metadata", "hashlib", "difflib", "tempfile")
     # What the interpreter has loaded before, such as for an editable install, does not count.

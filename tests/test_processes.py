@@ -19,6 +19,8 @@ import pytest
 import bytepair
 from common import builtin, stdlib_texts
 
+pytestmark = pytest.mark.alone
+
 # No cut is safe inside it and it is no token: the encoder of long pretokens builds its tables for it.
 LONG = "=-" * 3000
 TEXTS = ["hello world", "", LONG, "naïve 你好 🦀", " " * 500]

@@ -160,6 +160,7 @@ def test_an_interrupted_count_begins_anew(tmp_path):
     assert_same(Tokenizer.train(TEXTS, 600, checkpoint=tmp_path), Tokenizer.train(TEXTS, 600))
 
 
+@pytest.mark.alone
 def test_ctrl_c_while_merging_keeps_the_merges(tmp_path):
     def progress(stage: str, done: int, total: int | None) -> None:
         if stage == "merging" and done > 0:

@@ -326,6 +326,7 @@ def test_progress_goes_on_within_a_file(tmp_path):
     assert done[-1] == 20 * len(words)
 
 
+@pytest.mark.alone
 def test_ctrl_c_ends_the_reading_of_rows(tmp_path):
     for index in range(4):
         (tmp_path / f"{index}.jsonl.gz").write_bytes(gzip.compress(MANY * 100, 1))

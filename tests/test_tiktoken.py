@@ -251,7 +251,7 @@ CONTAINERS = [
 ]
 
 
-@pytest.mark.parametrize("tokens", CONTAINERS, ids=repr)
+@pytest.mark.parametrize("tokens", CONTAINERS, ids=lambda tokens: repr(tokens).partition(" at 0x")[0])
 def test_decode_takes_what_tiktoken_takes(tokens):
     ours, theirs = own()
     for method in ("decode", "decode_bytes", "decode_tokens_bytes", "decode_with_offsets"):

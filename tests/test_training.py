@@ -318,6 +318,7 @@ def test_what_progress_raises_ends_training(large):
         train(large[:20], 3_000, progress=watch)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stage", ["counting", "merging"])
 def test_ctrl_c_ends_training_within_a_second(large, stage):
     sent = []
@@ -339,6 +340,7 @@ def test_ctrl_c_ends_training_within_a_second(large, stage):
     assert merges(["low low lower"], 2) == [(b"l", b"o"), (b"lo", b"w")]
 
 
+@pytest.mark.alone
 def test_ctrl_c_without_progress(large):
     started = time.perf_counter()
     timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])

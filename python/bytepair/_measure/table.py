@@ -44,6 +44,8 @@ FORMS: dict[str, tuple[str, str, Form]] = {
     "call": ("call", "µs", _microseconds),
     "seconds": ("seconds", "seconds", lambda seconds, _: f"{seconds:.2f}"),
     "cpu": ("cpu", "CPU s", lambda seconds, _: f"{seconds:.2f}"),
+    "counting": ("counting", "counting s", lambda seconds, _: f"{seconds:.2f}"),
+    "merging": ("merging", "merging s", lambda seconds, _: f"{seconds:.2f}"),
     "peak": ("peak", "peak MB", _megabytes),
     "above": ("above", "above MB", _megabytes),
 }
