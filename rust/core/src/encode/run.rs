@@ -225,7 +225,7 @@ impl<'a, S: Sink> Run<'a, S> {
             return self.sink.take(&[id.get()]);
         }
         // A word of few letters is merged sooner than it is looked at for cuts, of which it seldom has one.
-        if pretoken.end - pretoken.start <= MAX_SHORT && pretoken.bytes().is_ascii() {
+        if pretoken.end - pretoken.start <= MAX_SHORT && pretoken.bytes().iter().all(|&byte| byte < WIDE) {
             return self.merge(pretoken, sought);
         }
         if pretoken.end - pretoken.start > MAX_MEDIUM {
