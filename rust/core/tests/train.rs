@@ -31,7 +31,7 @@ fn strings(trained: &Trained) -> Vec<String> {
 /// The number of tokens after each merge, by applying the merges one after the other to every pretoken.
 fn n_tokens(counts: &Counts, merges: &[(Symbol, Symbol)]) -> Vec<u64> {
     let symbols = |pretoken: &[u8]| -> Vec<Symbol> { pretoken.iter().copied().map(Symbol::from_byte).collect() };
-    let all = counts.most_common(usize::MAX).unwrap();
+    let all = counts.most_common(usize::MAX, &Interrupt::never()).unwrap();
     let mut words: Vec<_> = all.iter().map(|(pretoken, count)| (symbols(pretoken), *count)).collect();
     let total = |words: &[(Vec<Symbol>, u64)]| words.iter().map(|(word, count)| word.len() as u64 * count).sum();
     let mut totals = vec![total(&words)];
@@ -145,7 +145,7 @@ proptest! {
         let mut rest = new();
         rest.add_documents(others, None, &mut |_| Ok(())).unwrap();
         parts.merge(&rest, &Interrupt::never()).unwrap();
-        prop_assert_eq!(parts.most_common(usize::MAX).unwrap(), whole.most_common(usize::MAX).unwrap());
+        prop_assert_eq!(parts.most_common(usize::MAX, &Interrupt::never()).unwrap(), whole.most_common(usize::MAX, &Interrupt::never()).unwrap());
         prop_assert_eq!(parts.n_documents(), whole.n_documents());
         prop_assert_eq!(parts.total_bytes(), whole.total_bytes());
     }
@@ -326,15 +326,15 @@ fn threads_share_large_documents_and_give_the_same_merges() {
             let mut counts = new();
             counts.add_documents(&documents, NonZero::new(n_threads), &mut |_| Ok(())).unwrap();
             assert_eq!(
-                counts.most_common(usize::MAX).unwrap(),
-                plain.most_common(usize::MAX).unwrap(),
+                counts.most_common(usize::MAX, &Interrupt::never()).unwrap(),
+                plain.most_common(usize::MAX, &Interrupt::never()).unwrap(),
                 "{n_threads} threads"
             );
             assert_eq!(merges(&counts), merges(&plain), "{n_threads} threads");
             counts.add_file(&path, NonZero::new(n_threads), &mut |_| Ok(())).unwrap();
             assert_eq!(
-                counts.most_common(usize::MAX).unwrap(),
-                twice.most_common(usize::MAX).unwrap(),
+                counts.most_common(usize::MAX, &Interrupt::never()).unwrap(),
+                twice.most_common(usize::MAX, &Interrupt::never()).unwrap(),
                 "{n_threads} threads, file"
             );
             assert_eq!(counts.n_documents(), 5);

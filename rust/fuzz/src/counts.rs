@@ -42,8 +42,14 @@ pub(super) fn counts(data: &[u8]) -> Result<()> {
     let slices: Vec<&[u8]> = documents.iter().map(Vec::as_slice).collect();
     at_once.add_documents(&slices, NonZero::new(2), &mut |_| Ok(())).unwrap();
     let all = usize::MAX;
-    assert_eq!(one_by_one.most_common(all).unwrap(), at_once.most_common(all).unwrap());
-    assert_eq!(one_by_one.most_common(all).unwrap(), apart.most_common(all).unwrap());
+    assert_eq!(
+        one_by_one.most_common(all, &Interrupt::never()).unwrap(),
+        at_once.most_common(all, &Interrupt::never()).unwrap()
+    );
+    assert_eq!(
+        one_by_one.most_common(all, &Interrupt::never()).unwrap(),
+        apart.most_common(all, &Interrupt::never()).unwrap()
+    );
     let mut on_disk = new().with_memory_limit(1);
     on_disk.add_documents(&slices, NonZero::new(2), &mut |_| Ok(())).unwrap();
     assert_eq!(bytes(&one_by_one), bytes(&on_disk));

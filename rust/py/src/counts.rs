@@ -125,7 +125,7 @@ impl Counts {
     /// The `n` most frequent pretokens.
     fn most_common<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
         let counts = &*self.lock()?;
-        let most = run_interruptible(py, LONG, |_| counts.most_common(n))?;
+        let most = run_interruptible(py, LONG, |interrupt| counts.most_common(n, interrupt))?;
         Ok(most.into_iter().map(|(pretoken, count)| (PyBytes::new(py, &pretoken), count)).collect())
     }
 
@@ -141,7 +141,7 @@ impl Counts {
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         let counts = &*self.lock()?;
-        Ok(run_interruptible(py, LONG, |_| counts.n_distinct())?.try_into()?)
+        Ok(run_interruptible(py, LONG, |interrupt| counts.n_distinct(interrupt))?.try_into()?)
     }
 
     #[getter]

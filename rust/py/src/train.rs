@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::counts::Counts;
 use crate::engine::{Engine, LONG};
-use crate::errors::{collect, run, run_interruptible, to_python};
+use crate::errors::{collect, run, run_interruptible};
 use crate::tokenizer::PyTokenizer;
 
 /// How often a program that watches hears of progress.
@@ -220,13 +220,16 @@ impl Trainer {
         let n_kept = start.as_ref().map_or(0, Vec::len);
         let saver = save.map(|save| Saver::new(save, n_kept)).transpose()?;
         let counts = &mut *self.counts.get().lock()?;
-        run_interruptible(py, LONG, |interrupt| counts.settle(interrupt))?;
+        let n_distinct = run_interruptible(py, LONG, |interrupt| {
+            counts.settle(interrupt)?;
+            counts.n_distinct(interrupt)
+        })?;
         let report = PyDict::new(py);
         report.set_item("n_documents", counts.n_documents())?;
         report.set_item("n_bytes", counts.total_bytes())?;
         report.set_item("n_pretokens", counts.total_pretokens())?;
         report.set_item("fraction_bits", counts.fraction_bits())?;
-        report.set_item("n_distinct_pretokens", counts.n_distinct().map_err(|error| to_python(&error))?)?;
+        report.set_item("n_distinct_pretokens", n_distinct)?;
         let total = u64::try_from(self.options.max_merges).ok();
         let heard = &mut Heard::default();
         let mut watch = Watch::new(self.progress.as_ref(), total, heard);

@@ -32,11 +32,11 @@ use crate::pretokenize::Pretokenizer;
 /// # Examples
 ///
 /// ```
-/// use bytepair_core::{pretokenize::Pretokenizer, train::Counts};
+/// use bytepair_core::{Interrupt, pretokenize::Pretokenizer, train::Counts};
 ///
 /// let mut counts = Counts::new(Pretokenizer::new("gpt2")?, ["<|endoftext|>"])?;
 /// counts.add_document(b"low<|endoftext|>low")?;
-/// assert_eq!(counts.most_common(1)?, [(b"low".to_vec(), 2)]);
+/// assert_eq!(counts.most_common(1, &Interrupt::never())?, [(b"low".to_vec(), 2)]);
 /// assert_eq!(counts.total_bytes(), 6);
 /// # Ok::<(), bytepair_core::Error>(())
 /// ```
@@ -331,13 +331,13 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// As [`visit`](Self::visit).
+    /// As [`visit`](Self::visit), and what `interrupt` says.
     ///
     /// # Complexity
     ///
     /// O(1), and of counts on disk that are not [settled](Self::settle) that of [`visit`](Self::visit).
-    pub fn n_distinct(&self) -> Result<u64> {
-        self.store.n_distinct()
+    pub fn n_distinct(&self, interrupt: &Interrupt<'_>) -> Result<u64> {
+        self.store.n_distinct(sparsely(interrupt))
     }
 
     /// Whether there are no pretokens.
@@ -368,15 +368,17 @@ impl Counts {
     ///
     /// # Errors
     ///
-    /// As [`visit`](Self::visit).
+    /// As [`visit`](Self::visit), and what `interrupt` says.
     ///
     /// # Complexity
     ///
     /// O(distinct pretokens × log `n`).
-    pub fn most_common(&self, n: usize) -> Result<Vec<(Vec<u8>, u64)>> {
+    pub fn most_common(&self, n: usize, interrupt: &Interrupt<'_>) -> Result<Vec<(Vec<u8>, u64)>> {
         // The rarest of them on top.
         let mut most: BinaryHeap<(Reverse<u64>, Vec<u8>)> = BinaryHeap::new();
+        let mut look_up = sparsely(interrupt);
         self.visit(|pretoken, count| {
+            look_up()?;
             if most.len() == n {
                 let Some(mut rarest) =
                     most.peek_mut().filter(|rarest| (Reverse(count), pretoken) < (rarest.0, &rarest.1))
@@ -421,7 +423,7 @@ impl Counts {
         if about(self) != about(other)
             || self.split.difference(&other.split).is_some()
             || self.shards != other.shards
-            || self.n_distinct()? != other.n_distinct()?
+            || self.n_distinct(interrupt)? != other.n_distinct(interrupt)?
         {
             return Ok(false);
         }
@@ -463,7 +465,7 @@ mod tests {
     fn special_tokens_cut_and_are_not_counted() {
         let mut counts = unsplit(&["<e>"]);
         counts.add_document(b"ab<e>ab<e><e>c").unwrap();
-        assert_eq!(counts.most_common(9).unwrap(), [(b"ab".to_vec(), 2), (b"c".to_vec(), 1)]);
+        assert_eq!(counts.most_common(9, &Interrupt::never()).unwrap(), [(b"ab".to_vec(), 2), (b"c".to_vec(), 1)]);
         assert_eq!((counts.total_bytes(), counts.total_pretokens(), counts.n_documents()), (5, 3, 1));
     }
 
@@ -473,9 +475,12 @@ mod tests {
         for (pretoken, count) in [("b", 2), ("a", 2), ("c", 3), ("d", 1)] {
             counts.add_pretoken(pretoken.as_bytes(), count).unwrap();
         }
-        assert_eq!(counts.most_common(3).unwrap(), [(b"c".to_vec(), 3), (b"a".to_vec(), 2), (b"b".to_vec(), 2)]);
-        assert_eq!(counts.most_common(0).unwrap(), []);
-        assert_eq!(counts.most_common(usize::MAX).unwrap().len(), 4);
+        assert_eq!(
+            counts.most_common(3, &Interrupt::never()).unwrap(),
+            [(b"c".to_vec(), 3), (b"a".to_vec(), 2), (b"b".to_vec(), 2)]
+        );
+        assert_eq!(counts.most_common(0, &Interrupt::never()).unwrap(), []);
+        assert_eq!(counts.most_common(usize::MAX, &Interrupt::never()).unwrap().len(), 4);
     }
 
     #[test]
@@ -486,7 +491,7 @@ mod tests {
         assert!(error.is_training() && error.to_string().contains("special tokens"), "{error}");
         let other = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
         assert!(counts.merge(&other, &Interrupt::never()).unwrap_err().to_string().contains("split pattern"));
-        assert_eq!((counts.n_distinct().unwrap(), counts.n_documents()), (1, 1));
+        assert_eq!((counts.n_distinct(&Interrupt::never()).unwrap(), counts.n_documents()), (1, 1));
     }
 
     #[test]
@@ -524,9 +529,21 @@ mod tests {
         }
         let mut counts = counts.with_memory_limit(1 << 20);
         assert!(counts.counting(None, false, &Interrupt::new(&|| true)).is_err());
-        assert_eq!((counts.n_spills(), counts.n_distinct().unwrap()), (0, 20_000));
+        assert_eq!((counts.n_spills(), counts.n_distinct(&Interrupt::never()).unwrap()), (0, 20_000));
         counts.counting(None, false, &Interrupt::never()).unwrap();
-        assert_eq!((counts.n_spills(), counts.n_distinct().unwrap()), (1, 20_000));
+        assert_eq!((counts.n_spills(), counts.n_distinct(&Interrupt::never()).unwrap()), (1, 20_000));
+    }
+
+    #[test]
+    fn an_interrupt_ends_what_reads_counts_from_disk() {
+        let mut counts = unsplit(&[]).with_memory_limit(1 << 18);
+        let texts: Vec<String> = (0..40_000).map(|number| number.to_string()).collect();
+        let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        counts.add_documents(&texts, None, &mut |_| Ok(())).unwrap();
+        assert!(counts.n_spills() > 1);
+        assert!(counts.n_distinct(&Interrupt::new(&|| true)).is_err());
+        assert!(counts.most_common(1, &Interrupt::new(&|| true)).is_err());
+        assert_eq!(counts.n_distinct(&Interrupt::never()).unwrap(), 40_000);
     }
 
     #[test]
@@ -537,7 +554,10 @@ mod tests {
         for n in [1, 2] {
             let error = counts.add_documents(&[&text], NonZero::new(n), &mut |_| Err(Error::interrupted()));
             assert!(matches!(error.unwrap_err().kind(), crate::ErrorKind::Interrupted));
-            assert_eq!((counts.n_distinct().unwrap(), counts.total_bytes(), counts.n_documents()), (1, 2, 1));
+            assert_eq!(
+                (counts.n_distinct(&Interrupt::never()).unwrap(), counts.total_bytes(), counts.n_documents()),
+                (1, 2, 1)
+            );
         }
     }
 }

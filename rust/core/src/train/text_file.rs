@@ -122,6 +122,7 @@ impl<'p, R: Read> Blocks<'p, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::pretokenize::Pretokenizer;
     use crate::train::split::Split;
     use crate::train::table::PretokenTable;
@@ -167,7 +168,7 @@ mod tests {
                     let table = counter.finish(|| Ok(())).unwrap().table().clone();
                     assert_eq!(
                         sorted(&table),
-                        whole.most_common(usize::MAX).unwrap(),
+                        whole.most_common(usize::MAX, &Interrupt::never()).unwrap(),
                         "{special:?} in blocks of {size}"
                     );
                     assert_eq!(digest.finalize(), Sha256::digest(&text));
