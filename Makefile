@@ -147,8 +147,8 @@ wheel-check: setup ## Build the wheel, install it in a fresh environment, run it
 
 ci: ## What must pass before a change lands
 	# To link the extension takes one processor, and meanwhile another can compile the tests.
-	$(MAKE) --jobs=2 --output-sync=target build test-rust
-	$(MAKE) lint docs test-python wheel-check
+	$(MAKE) --jobs=2 build test-rust
+	$(MAKE) --jobs=1 lint docs test-python wheel-check
 
 unicode: setup ## Write the character class table anew
 	$(PY) rust/core/src/unicode/generate.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import pickle
 import platform
@@ -105,6 +106,10 @@ def regimes_of(settings: dict[str, Any], options: argparse.Namespace, folder: Pa
         if options.only:
             corpora = [corpus for corpus in corpora if corpus.removeprefix(texts.HOSTILE) in options.only]
         megabytes = regime["megabytes"] if made else options.megabytes or regime["megabytes"]
+        # Sizes that are not reached would be the same again.
+        corpora = [
+            corpus for corpus in corpora if texts.size_of(corpus) <= megabytes or texts.size_of(corpus) == math.inf
+        ]
         figures = regime.get("figures", settings["works"][regime["work"]])
         yield regime | {"corpora": corpora, "megabytes": megabytes, "figures": figures}
 

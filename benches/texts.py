@@ -25,8 +25,8 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
 
     A name such as "all, 4 MB" asks for no more than that.
     """
-    corpus, _, most = corpus.partition(", ")
-    n_bytes = int(min(megabytes, float(most.removesuffix(" MB") or megabytes)) * MB)
+    n_bytes = int(min(megabytes, size_of(corpus)) * MB)
+    corpus = corpus.partition(", ")[0]
     if corpus.startswith(HOSTILE):
         return [hostile.text_of(corpus.removeprefix(HOSTILE), n_bytes)]
     documents = standard_library(n_bytes) if folder is None else corpus_texts(folder, corpus, n_bytes)
@@ -39,12 +39,17 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
     return [piece for document in documents for piece in pieces(document, int(cut))]
 
 
+def size_of(corpus: str) -> float:
+    """Return how many megabytes the name of a corpus asks for at most."""
+    return float(corpus.partition(", ")[2].removesuffix(" MB") or "inf")
+
+
 def corpus_texts(folder: Path, corpus: str, n_bytes: int) -> list[str]:
     """Return the first documents of a corpus; those of "all" are of one corpus after the other, of each its part."""
     if corpus != ALL:
         return read(folder / f"{corpus}.txt", n_bytes)
     sizes = {path: path.stat().st_size for path in sorted(folder.glob("*.txt"))}
-    part = min(1, n_bytes / sum(sizes.values()))
+    part = min(1, n_bytes / max(1, sum(sizes.values())))
     return [document for path, size in sizes.items() for document in read(path, int(size * part))]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bytepair.transformer import Transformer
+    from bytepair.transformer import Config, Transformer
 
 N_PROMPT, N_PREFILL, N_NEW = 16, 512, 48
 
@@ -31,13 +31,19 @@ SLICE = Path("gpt2-xl-notes, 4 layers")
 Figures = dict[str, Any]
 
 
+def config_of(path: Path) -> Config:
+    """Read the shape of a model, or make that of the slice."""
+    from bytepair.transformer import Config
+    from bytepair.transformer.formats import read
+
+    return dataclasses.replace(Config.preset("gpt2-xl-notes"), num_layers=4) if path == SLICE else read(path)[0]
+
+
 def model_of(path: Path) -> Transformer:
     """Read a model, or make the slice."""
-    from bytepair.transformer import Config, Transformer
+    from bytepair.transformer import Transformer
 
-    if path != SLICE:
-        return Transformer.load(path)
-    return Transformer.init(dataclasses.replace(Config.preset("gpt2-xl-notes"), num_layers=4), seed=0)
+    return Transformer.init(config_of(path), seed=0) if path == SLICE else Transformer.load(path)
 
 
 def widened(source: Path, target: Path) -> Path:
@@ -95,10 +101,8 @@ def ours(path: Path, wide: Path, n_threads: int) -> Figures:
 def bound(path: Path, wide: Path, n_threads: int) -> Figures:
     """What bytes and FLOPs would take at the speed of a large matrix that is read, and of a square product."""
     from bytepair.accounting import measure_machine, roofline
-    from bytepair.transformer.formats import read
 
-    config = model_of(SLICE).config if path == SLICE else read(path)[0]
-    machine = measure_machine()
+    config, machine = config_of(path), measure_machine()
     read_prompt, _ = roofline(config, seq_len=N_PREFILL, machine=machine).bounds
     _, make_token = roofline(config, seq_len=N_PROMPT + N_NEW // 2, machine=machine).bounds
     return {

@@ -24,6 +24,9 @@ const BATCH_BYTES: usize = 2 << 20;
 /// What a document takes of memory in a batch, besides its bytes.
 const DOCUMENT_BYTES: usize = 64;
 
+/// To ask a `str` of fewer characters whether it is ASCII takes as long as to count it.
+const ASKED_CHARACTERS: usize = 256;
+
 /// What `bytepair.Counts` is made of.
 #[pyclass(frozen, module = "bytepair._core")]
 pub(crate) struct Counts {
@@ -248,28 +251,33 @@ impl Counter {
         first: usize,
     ) -> PyResult<(usize, Option<(Bound<'py, PyAny>,)>)> {
         let (mut batch, mut n_batch, mut other) = (Vec::new(), 0, None);
+        let is_ascii = documents.py().get_type::<PyString>().getattr("isascii")?;
         let mut was_ascii = true;
         for document in documents.clone() {
             let mut document = document?;
             if let Ok(text) = document.cast::<PyString>() {
                 let noted = |error| convert::noted(text.py(), error, first + batch.len());
-                let n_characters = text.len()?;
                 // A str that is not ASCII keeps its UTF-8 once it was asked for: a corpus in memory would take twice as much.
-                // Only the UTF-8 tells which it is, but most are as the one before.
-                let n_bytes = if was_ascii {
-                    text.to_str().map_err(noted)?.len()
-                } else {
-                    let utf8 = text.encode_utf8().map_err(noted)?;
-                    let n_bytes = utf8.as_bytes().len();
-                    document = utf8.into_any();
-                    n_bytes
+                // A short one is taken to be as the one before.
+                let lends = match text.len().map_err(noted)? {
+                    n if n < ASKED_CHARACTERS => was_ascii,
+                    _ => is_ascii.call1((text,))?.is_truthy()?,
                 };
-                was_ascii = n_bytes == n_characters;
-            } else if !document.is_instance_of::<PyBytes>() {
+                if lends {
+                    let utf8 = text.to_str().map_err(noted)?.as_bytes();
+                    (was_ascii, n_batch) = (utf8.is_ascii(), n_batch + utf8.len());
+                } else {
+                    let copy = text.encode_utf8().map_err(noted)?;
+                    (was_ascii, n_batch) = (copy.as_bytes().is_ascii(), n_batch + copy.as_bytes().len());
+                    document = copy.into_any();
+                }
+            } else if let Ok(bytes) = document.cast::<PyBytes>() {
+                n_batch += bytes.as_bytes().len();
+            } else {
                 other = Some((document,));
                 break;
             }
-            n_batch += document.len()? + DOCUMENT_BYTES;
+            n_batch += DOCUMENT_BYTES;
             batch.try_reserve(1).map_err(|_| PyMemoryError::new_err("no room for a batch of documents"))?;
             batch.push(document);
             if n_batch >= BATCH_BYTES {

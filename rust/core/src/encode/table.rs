@@ -89,7 +89,7 @@ impl<const W: usize, const B: usize> Table<W, B> {
 
     /// Gives the ids of a pretoken to `sink`, if its own line has it.
     #[inline]
-    pub(super) fn take_at_home(&self, place: u32, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
+    fn take_at_home(&self, place: u32, key: &Key<W>, ring: &Ring, sink: &mut impl Sink) -> Result<bool> {
         let Some(line) = self.lines.get(self.index(place)) else { return Ok(false) };
         let Some(way) = line.way(key) else { return Ok(false) };
         let packed = &line.packed[way];
@@ -166,7 +166,7 @@ impl<const W: usize, const B: usize> Table<W, B> {
         }
     }
 
-    /// Makes four times as many lines and moves what is known, which would cost far more to find out again.
+    /// Makes up to four times as many lines and moves what is known, which would cost far more to find out again.
     #[cold]
     fn grow(&mut self) {
         let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);

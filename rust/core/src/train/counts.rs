@@ -351,7 +351,7 @@ impl Counts {
     ///
     /// What `visit` returns, and [`ErrorKind::Io`](crate::ErrorKind::Io) where counts lie on disk and cannot be read.
     pub fn visit(&self, visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
-        self.store.visit(visit)
+        self.store.visit(|| Ok(()), visit)
     }
 
     /// Brings what lies on disk into one file, if it does not yet: then each [`visit`](Self::visit) is but a read.
@@ -376,9 +376,7 @@ impl Counts {
     pub fn most_common(&self, n: usize, interrupt: &Interrupt<'_>) -> Result<Vec<(Vec<u8>, u64)>> {
         // The rarest of them on top.
         let mut most: BinaryHeap<(Reverse<u64>, Vec<u8>)> = BinaryHeap::new();
-        let mut look_up = sparsely(interrupt);
-        self.visit(|pretoken, count| {
-            look_up()?;
+        self.store.visit(sparsely(interrupt), |pretoken, count| {
             if most.len() == n {
                 let Some(mut rarest) =
                     most.peek_mut().filter(|rarest| (Reverse(count), pretoken) < (rarest.0, &rarest.1))

@@ -198,15 +198,15 @@ impl Store {
     }
 
     /// The number of distinct pretokens.
-    pub(super) fn n_distinct(&self, mut look_up: impl FnMut() -> Result<()>) -> Result<u64> {
+    pub(super) fn n_distinct(&self, look_up: impl FnMut() -> Result<()>) -> Result<u64> {
         match self.runs.as_slice() {
             [] => Ok(widen_u64(self.table.len())),
             [run] if self.table.len() == 0 => Ok(run.totals().n_distinct),
             _ => {
                 let mut n = 0;
-                self.visit(|_, _| {
+                self.visit(look_up, |_, _| {
                     n += 1;
-                    look_up()
+                    Ok(())
                 })?;
                 Ok(n)
             }
@@ -214,11 +214,21 @@ impl Store {
     }
 
     /// Every distinct pretoken and its count: on disk in order, in memory in no particular one.
-    pub(super) fn visit(&self, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+    pub(super) fn visit(
+        &self,
+        mut look_up: impl FnMut() -> Result<()>,
+        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+    ) -> Result<()> {
+        let lists = if self.in_memory() { Vec::new() } else { self.lists(&mut look_up)? };
+        let mut visit = |pretoken: &[u8], count| {
+            look_up()?;
+            visit(pretoken, count)
+        };
         if self.in_memory() {
-            return self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count));
+            self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count))
+        } else {
+            kway::sum(lists, visit)
         }
-        kway::sum(self.lists(|| Ok(()))?, visit)
     }
 
     /// Every distinct pretoken and its count, in order, in lists to be summed.
@@ -261,7 +271,7 @@ mod tests {
             assert!(entries.insert(pretoken.to_vec(), count).is_none(), "a pretoken comes once");
             Ok(())
         };
-        store.visit(visit).unwrap();
+        store.visit(|| Ok(()), visit).unwrap();
         entries
     }
 
