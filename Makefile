@@ -46,7 +46,7 @@ tour: build ## Train, encode, decode, run a model on the ids: the main job on th
 test: test-rust test-python ## All tests that a change must pass
 
 test-rust: ## Tests of the core; they need no Python
-	cargo test --locked --package bytepair-core
+	env -u MAKEFLAGS cargo test --locked --package bytepair-core
 
 test-python: build ## Tests of the package, with $(EXAMPLES) examples for each property
 	BYTEPAIR_EXAMPLES=$(EXAMPLES) $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not alone'

@@ -26,9 +26,9 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
     A name such as "all, 4 MB" asks for no more than that.
     """
     n_bytes = int(min(megabytes, size_of(corpus)) * MB)
-    corpus = corpus.partition(", ")[0]
     if corpus.startswith(HOSTILE):
         return [hostile.text_of(corpus.removeprefix(HOSTILE), n_bytes)]
+    corpus = corpus.partition(", ")[0]
     documents = standard_library(n_bytes) if folder is None else corpus_texts(folder, corpus, n_bytes)
     if cut == "documents":
         return documents
@@ -41,7 +41,7 @@ def texts_of(corpus: str, folder: Path | None, megabytes: float, cut: str | int)
 
 def size_of(corpus: str) -> float:
     """Return how many megabytes the name of a corpus asks for at most."""
-    return float(corpus.partition(", ")[2].removesuffix(" MB") or "inf")
+    return float("inf" if corpus.startswith(HOSTILE) else corpus.partition(", ")[2].removesuffix(" MB") or "inf")
 
 
 def corpus_texts(folder: Path, corpus: str, n_bytes: int) -> list[str]:

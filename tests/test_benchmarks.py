@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from bytepair._measure import rounds, table
 
 pytestmark = pytest.mark.alone
 
-COMPARE = Path(__file__).parents[1] / "benches" / "compare.py"
+BENCHES = Path(__file__).parents[1] / "benches"
+COMPARE = BENCHES / "compare.py"
 
 
 def compare(*options: object) -> str:
@@ -76,3 +80,15 @@ def test_a_run_that_dies_is_an_error(tmp_path):
     script = tmp_path / "dies.py"
     script.write_text("import os; os.abort()")
     assert "ended with -6" in rounds.run(sys.executable, {}, script)["error"]
+
+
+def test_names_of_texts_tell_how_much_of_them_is_read():
+    texts = runpy.run_path(str(BENCHES / "texts.py"))
+    regimes = tomllib.loads((BENCHES / "engines.toml").read_text())["regimes"]
+    names = {name for regime in regimes for corpus in regime["corpora"] for name in texts["named"](corpus)}
+    sizes = {name: texts["size_of"](name) for name in names}
+    found = {name: size for name, size in sizes.items() if size < math.inf}
+    assert found == {f"all, {size} MB": size for size in (1, 4, 16, 64)}
+    for name in names:
+        if name.startswith(texts["HOSTILE"]):
+            assert texts["texts_of"](name, None, 0.001, "one")
