@@ -19,7 +19,7 @@ use crate::train::{Heard, Watch};
 
 /// Documents are counted in batches of about this many bytes: large enough to share between threads, small enough that Ctrl-C
 /// and progress come between two of them, and that they take little memory besides the counts.
-const BATCH_BYTES: usize = 2 << 20;
+const BATCH_BYTES: usize = 3 << 19;
 
 /// What a document takes of memory in a batch, besides its bytes.
 const DOCUMENT_BYTES: usize = 64;
