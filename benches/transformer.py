@@ -118,9 +118,8 @@ def products(path: Path, wide: Path, n_threads: int) -> Figures:
     import numpy as np
 
     model = model_of(path)
-    matrices = [array for name, array in model.weights.items() if array.ndim == 2 and "embed" not in name]
+    matrices = [array for name, array in model.weights.items() if array.ndim == 2 and name.startswith("layers.")]
     head = model.weights["token_embeddings.weight" if model.config.tie_embeddings else "lm_head.weight"]
-    matrices = [matrix for matrix in matrices if matrix is not head]
     decode, prefill = [], []
     inputs = {
         (n, width): np.ones((n, width), np.float32) for n in (1, N_PREFILL) for width in {m.shape[1] for m in matrices}

@@ -219,16 +219,16 @@ impl Store {
         mut look_up: impl FnMut() -> Result<()>,
         mut visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
-        let lists = if self.in_memory() { Vec::new() } else { self.lists(&mut look_up)? };
-        let mut visit = |pretoken: &[u8], count| {
+        if self.in_memory() {
+            return self.table.iter().try_for_each(|(pretoken, count)| {
+                look_up()?;
+                visit(pretoken, count)
+            });
+        }
+        kway::sum(self.lists(&mut look_up)?, |pretoken, count| {
             look_up()?;
             visit(pretoken, count)
-        };
-        if self.in_memory() {
-            self.table.iter().try_for_each(|(pretoken, count)| visit(pretoken, count))
-        } else {
-            kway::sum(lists, visit)
-        }
+        })
     }
 
     /// Every distinct pretoken and its count, in order, in lists to be summed.
