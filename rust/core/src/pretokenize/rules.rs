@@ -187,7 +187,7 @@ const O200K: &[Spelling] = &[spelling(
     true,
 )];
 
-const GPT2_RULES: Rules = Rules {
+pub(super) const GPT2_RULES: Rules = Rules {
     contractions: Contractions::ApartLowercase,
     words: Words::AfterSpace,
     digits: Digits::AfterSpace,

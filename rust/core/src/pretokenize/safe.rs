@@ -35,35 +35,48 @@ impl Pretokenizer {
     ///
     /// O(1).
     pub fn is_safe_cut(&self, text: &[u8], at: usize) -> bool {
-        let Some((before, after)) = text.split_at_checked(at) else { return false };
-        let (Some(left), Some(right)) = (last_char(before), first_char(after)) else { return false };
-        if !self.has_safe_cuts() {
-            return false;
-        }
-        // What follows must be known not to make a contraction of it.
-        let is_quote = || {
-            let next = after.get(1..).and_then(first_char);
-            next.is_some_and(|next| !matches!(class_of(next.into()), Class::Upper | Class::Lower | Class::OtherLetter))
-        };
-        match (class_of(left.into()), class_of(right.into())) {
-            (Class::Upper | Class::Lower | Class::OtherLetter | Class::Number, Class::Other) => {
-                if right == '\'' {
-                    is_quote()
-                } else {
-                    !KANA.contains(&right)
-                }
-            }
-            (Class::Upper | Class::Lower | Class::OtherLetter | Class::Number, class) => class.is_whitespace(),
-            (Class::Other | Class::Mark, class) => matches!(class, Class::Space | Class::Whitespace),
-            (Class::Newline, _) => {
-                let is_line = |c: char| !class_of(c.into()).is_whitespace();
-                left == '\n'
-                    && right.is_ascii_alphanumeric()
-                    && before.split_last().and_then(|(_, line)| last_char(line)).is_some_and(is_line)
-            }
-            _ => false,
-        }
+        self.has_safe_cuts() && is_safe_cut(text, at)
     }
+}
+
+/// [`Pretokenizer::is_safe_cut`] of any preset.
+fn is_safe_cut(text: &[u8], at: usize) -> bool {
+    // Most are of this kind.
+    if let Some([last, b' ']) = at.checked_sub(1).and_then(|last| text.get(last..=at))
+        && last.is_ascii_alphanumeric()
+    {
+        return true;
+    }
+    let Some((before, after)) = text.split_at_checked(at) else { return false };
+    let (Some(left), Some(right)) = (last_char(before), first_char(after)) else { return false };
+    // What follows must be known not to make a contraction of it.
+    let is_quote = || {
+        let next = after.get(1..).and_then(first_char);
+        next.is_some_and(|next| !matches!(class_of(next.into()), Class::Upper | Class::Lower | Class::OtherLetter))
+    };
+    match (class_of(left.into()), class_of(right.into())) {
+        (Class::Upper | Class::Lower | Class::OtherLetter | Class::Number, Class::Other) => {
+            if right == '\'' {
+                is_quote()
+            } else {
+                !KANA.contains(&right)
+            }
+        }
+        (Class::Upper | Class::Lower | Class::OtherLetter | Class::Number, class) => class.is_whitespace(),
+        (Class::Other | Class::Mark, class) => matches!(class, Class::Space | Class::Whitespace),
+        (Class::Newline, _) => {
+            let is_line = |c: char| !class_of(c.into()).is_whitespace();
+            left == '\n'
+                && right.is_ascii_alphanumeric()
+                && before.split_last().and_then(|(_, line)| last_char(line)).is_some_and(is_line)
+        }
+        _ => false,
+    }
+}
+
+/// The last safe cut up to `at` of a text that a preset splits, if it is not far from there.
+pub(super) fn last_safe_cut(text: &str, at: usize) -> Option<usize> {
+    (at.saturating_sub(64)..=at).rev().find(|&at| is_safe_cut(text.as_bytes(), at))
 }
 
 /// The character that `bytes` end with, where it is valid.

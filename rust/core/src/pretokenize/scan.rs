@@ -82,8 +82,8 @@ pub(super) fn split<'t, B>(
 /// A text and the rules to split it by.
 #[derive(Clone, Copy)]
 pub(super) struct Scanner<'t> {
-    text: &'t str,
-    rules: Rules,
+    pub(super) text: &'t str,
+    pub(super) rules: Rules,
 }
 
 impl<'t> Scanner<'t> {

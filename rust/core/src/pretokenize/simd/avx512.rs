@@ -96,7 +96,8 @@ fn write_ends(lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
     // SAFETY: it writes 64 bytes into an array of as many.
     unsafe { _mm512_storeu_si512(places.as_mut_ptr().cast(), _mm512_maskz_compress_epi8(lasts, load(&PLACES))) };
     let start = _mm512_set1_epi64(widen_u64(start).cast_signed());
-    let n_eights = widen(lasts.count_ones()).div_ceil(8);
+    // Three at least, which are most often enough: how many there are would be a guess of the processor's.
+    let n_eights = widen(lasts.count_ones()).div_ceil(8).max(3);
     for (ends, places) in ends.as_chunks_mut::<8>().0.iter_mut().zip(places.as_chunks::<8>().0).take(n_eights) {
         // SAFETY: they read eight bytes from an array of as many, and write eight words into one of as many.
         unsafe {
