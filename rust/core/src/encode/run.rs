@@ -120,9 +120,11 @@ impl<'a, S: Sink> Run<'a, S> {
         // It is lent, not made, as that would take longer than to encode a few words.
         let mut batch = self.scratch.batch.take().unwrap_or_default();
         let mut encoded = Ok(());
+        let text = self.text.get(start..ends.last().copied().unwrap_or(start)).unwrap_or_default();
+        let is_ascii = text.is_ascii();
         for ends in ends.chunks(BATCH) {
             let end = ends.last().copied().unwrap_or(start);
-            encoded = if n_wide(self.text.get(start..end).unwrap_or_default()) >= ends.len() {
+            encoded = if !is_ascii && n_wide(self.text.get(start..end).unwrap_or_default()) >= ends.len() {
                 self.encode_cut(&mut batch, start, ends)
             } else {
                 batch.fill(self.tier, &self.scratch.cache.short, self.text, start, ends);
