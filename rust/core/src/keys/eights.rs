@@ -12,7 +12,7 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi64, _mm512_alignr_epi64, _mm512_and_si512,
+    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi64, _mm512_permutex2var_epi8, _mm512_shuffle_epi8, _mm512_set4_epi32, _mm512_alignr_epi64, _mm512_and_si512,
     _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_mask_mov_epi64,
     _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64,
     _mm512_setr_epi64, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
@@ -44,7 +44,7 @@ pub(super) fn make_keys(
 }
 
 #[inline(never)]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn make_keys_avx512(
     chooser: &Places<2>,
     (mask, fetch): (usize, impl Fn(usize)),
@@ -66,20 +66,30 @@ fn make_keys_avx512(
     let mut before = splat(widen_u64(start));
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
     let mut n = 0;
+    let mut first = start;
     for (ends, (keys, places)) in eights.iter().chain(last).zip(slots) {
+        let ends_last = ends[N - 1];
         // SAFETY: it reads eight words from an array of as many.
         let ends = unsafe { _mm512_loadu_si512(ends.as_ptr().cast()) };
         let starts = _mm512_alignr_epi64::<7>(ends, before);
-        if _mm512_cmple_epu64_mask(starts, splat(widen_u64(last_start))) != 0xFF {
-            break;
-        }
-        // SAFETY: 16 bytes follow each start in the text.
-        let (low, high) = unsafe {
-            (
-                _mm512_i64gather_epi64::<1>(starts, text.as_ptr().cast()),
-                _mm512_i64gather_epi64::<1>(starts, text.as_ptr().add(8).cast()),
-            )
+        let offsets = _mm512_sub_epi64(starts, splat(widen_u64(first)));
+        let (low, high) = if let Some(window) = text.get(first..).and_then(<[u8]>::first_chunk)
+            && _mm512_cmple_epu64_mask(offsets, splat(widen_u64(WINDOW - 16))) == 0xFF
+        {
+            words_of(window, offsets)
+        } else {
+            if _mm512_cmple_epu64_mask(starts, splat(widen_u64(last_start))) != 0xFF {
+                break;
+            }
+            // SAFETY: 16 bytes follow each start in the text.
+            unsafe {
+                (
+                    _mm512_i64gather_epi64::<1>(starts, text.as_ptr().cast()),
+                    _mm512_i64gather_epi64::<1>(starts, text.as_ptr().add(8).cast()),
+                )
+            }
         };
+        first = ends_last;
         let lengths = _mm512_sub_epi64(ends, starts);
         let is_short = _mm512_cmple_epu64_mask(lengths, splat(widen_u64(MAX_SHORT)));
         let low = _mm512_maskz_mov_epi64(is_short, _mm512_and_si512(low, low_bytes(lengths)));
@@ -110,6 +120,24 @@ fn make_keys_avx512(
         n += N;
     }
     n
+}
+
+/// Eight pretokens mostly lie in so many bytes from the start of the first on, with the 16 bytes of each.
+const WINDOW: usize = 136;
+
+/// The first eight bytes from each offset on, and the next eight. No offset may be more than 120.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn words_of(window: &[u8; WINDOW], offsets: __m512i) -> (__m512i, __m512i) {
+    // SAFETY: they read 64 bytes each, of which the last ends where the array does.
+    let [first, second, third, last] = unsafe {
+        let start = window.as_ptr();
+        [0, 64, 8, 72].map(|at| _mm512_loadu_si512(start.add(at).cast()))
+    };
+    // Each offset in all eight bytes of its word, and from there on one to eight.
+    let offsets = _mm512_shuffle_epi8(offsets, _mm512_set4_epi32(0x0808_0808, 0x0808_0808, 0, 0));
+    let places = _mm512_add_epi8(offsets, splat(0x0706_0504_0302_0100));
+    (_mm512_permutex2var_epi8(first, places, second), _mm512_permutex2var_epi8(third, places, last))
 }
 
 #[inline]
