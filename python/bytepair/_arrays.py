@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from bytepair import _core
@@ -63,13 +64,11 @@ class ArrayTokenizer(_core.Tokenizer):
         >>> bytepair.Tokenizer.from_pretrained("gpt2").encode_to_numpy("hello world", dtype="uint16")
         array([31373,   995], dtype=uint16)
         """
-        import numpy as np
-
         name = _dtype_name(dtype)
         buffer = self._encode_to_buffer(
             text, name, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
         )
-        return np.frombuffer(buffer, dtype=name)
+        return _array(buffer, name)
 
     def encode_batch_to_numpy(
         self,
@@ -112,8 +111,6 @@ class ArrayTokenizer(_core.Tokenizer):
         >>> ids, offsets
         (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
         """
-        import numpy as np
-
         name = _dtype_name(dtype)
         ids, offsets = self._encode_batch_to_buffers(
             texts,
@@ -123,7 +120,7 @@ class ArrayTokenizer(_core.Tokenizer):
             disallowed_special=disallowed_special,
             errors=errors,
         )
-        return np.frombuffer(ids, dtype=name), np.frombuffer(offsets, dtype=np.int64)
+        return _array(ids, name), _array(offsets, "int64")
 
     def encode_batch_to_arrow(
         self,
@@ -191,6 +188,19 @@ class ArrayTokenizer(_core.Tokenizer):
         values = pa.Array.from_buffers(pa.uint32(), len(ids) // 4, [None, pa.py_buffer(ids)])
         buffers = [validity, pa.py_buffer(offsets)]
         return pa.Array.from_buffers(pa.large_list(pa.uint32()), len(offsets) // 8 - 1, buffers, children=[values])
+
+
+def _array(buffer: memoryview, name: str) -> npt.NDArray[Any]:
+    from_buffer, dtype = _reader(name)
+    return from_buffer(buffer, dtype)
+
+
+@functools.cache
+def _reader(name: str) -> tuple[Callable[..., npt.NDArray[Any]], np.dtype[Any]]:
+    """Return what makes an array, and its dtype: to look for both takes as long as to encode a sentence."""
+    import numpy as np
+
+    return np.frombuffer, np.dtype(name)
 
 
 def _dtype_name(dtype: Dtype) -> str:

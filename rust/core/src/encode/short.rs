@@ -9,6 +9,9 @@ use crate::vocab::MergeTable;
 /// Quadratic work on at most this many bytes is constant work, and a scan over a small array has no branch to miss.
 pub(super) const MAX_LENGTH: usize = 48;
 
+/// So many parts are moved at once.
+const MOVED: usize = 16;
+
 /// Merges `pretoken`, of 1 to [`MAX_LENGTH`] bytes, and appends its ids to `out`.
 ///
 /// # Complexity
@@ -34,7 +37,15 @@ pub(super) fn encode(table: &MergeTable, pretoken: &[u8], out: &mut Vec<u32>) {
         if lowest.is_none() {
             break;
         }
-        parts.copy_within(best + 2..n, best + 1);
+        match parts[best + 2..].first_chunk::<MOVED>() {
+            // As many as there can be, for how many there are would be a guess of the processor's.
+            Some(&moved) if n <= MOVED + 2 => {
+                if let Some(places) = parts[best + 1..].first_chunk_mut() {
+                    *places = moved;
+                }
+            }
+            _ => parts.copy_within(best + 2..n, best + 1),
+        }
         n -= 1;
         if best > 0 {
             parts[best - 1].merged = table.merged(parts[best - 1].symbol, lowest);

@@ -12,11 +12,11 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi64, _mm512_permutex2var_epi8, _mm512_shuffle_epi8, _mm512_set4_epi32, _mm512_alignr_epi64, _mm512_and_si512,
-    _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_mask_mov_epi64,
-    _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_set1_epi64,
-    _mm512_setr_epi64, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
-    _mm512_subs_epu8,
+    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi64, _mm512_alignr_epi64,
+    _mm512_and_si512, _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512,
+    _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi8,
+    _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8,
+    _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8,
 };
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
