@@ -30,8 +30,10 @@ pub(super) type Block = [u8; N_LOADED];
 /// Ends of pretokens are handed on when there are this many.
 pub(super) const BATCH: usize = 512;
 
-/// How far apart the two places are in which a long text is split: so far that few texts have more pretokens between.
+/// How far apart the two places are in which a long text is split, at most: few texts have more pretokens between than are
+/// handed on at once. And at least: looking for a place to cut must pay.
 const APART: usize = 2 << 10;
+const LEAST_APART: usize = 1 << 9;
 
 /// After a pretoken that took the scalar scanner, this many bytes take it too: its reason is seldom alone.
 const SCALAR_BYTES: usize = 32;
@@ -91,7 +93,7 @@ fn split_by<B>(
     let mut here = Cursor::at(0);
     for &text_end in text_ends {
         let text = text.get(..text_end).unwrap_or_default();
-        if text.len() - here.start >= 2 * APART {
+        if text.len() - here.start >= 2 * LEAST_APART {
             split_in_two_places(&masks, rules, text, &mut here, &mut visit)?;
         }
         let scanner = Scanner::new(rules, text);
@@ -119,8 +121,8 @@ fn split_in_two_places<B>(
 ) -> ControlFlow<B> {
     let scanner = Scanner::new(rules, text);
     let mut ahead = Cursor::at(0);
-    while text.len() - here.start >= 2 * APART {
-        let next = here.start + APART;
+    while text.len() - here.start >= 2 * LEAST_APART {
+        let next = here.start + APART.min((text.len() - here.start) / 2);
         let cut = last_safe_cut(text, next);
         // What is split here ends where what is split ahead starts; or nothing is.
         let (part, limit) = cut.map_or((text, next), |cut| (text.get(..cut).unwrap_or_default(), cut));
