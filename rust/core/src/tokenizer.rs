@@ -425,7 +425,7 @@ impl Tokenizer {
             reserve_for_rest(&mut batch.ids, n_done, n_bytes - n_done);
             Ok(())
         };
-        parallel::for_blocks(&pieces.pieces, n_threads, || pool.lend(), encode, append)?;
+        parallel::for_blocks(&pieces.pieces, n_threads, |thread| pool.lend_to(thread), encode, append)?;
         Ok(batch)
     }
 

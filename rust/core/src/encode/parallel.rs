@@ -1,8 +1,10 @@
 //! Many documents over threads: blocks of documents, taken in turn, put back in order. A long document is work for several.
+//!
+//! Each thread has blocks of its own, the same ones whenever the same documents come, so that what it knows is of them. One that
+//! gets ahead takes those of the slowest.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -14,23 +16,25 @@ pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 /// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads, and gives what it
 /// made of each to `commit`, in order, to be emptied. The first block that either fails on ends it.
 ///
-/// Each thread makes its own state with `start`. One thread runs in the caller's; no pool outlives the call.
+/// Each thread makes its own state with `start`, from its number. One thread runs in the caller's; no pool outlives the call.
 pub(crate) fn for_blocks<S, R: Default + Send, E: Send>(
     documents: &[&[u8]],
     n_threads: usize,
-    start: impl Fn() -> S + Sync,
+    start: impl Fn(usize) -> S + Sync,
     work: impl Fn(&mut S, usize, &[&[u8]], &mut R) -> Result<(), E> + Sync,
     commit: impl FnMut(&mut R) -> Result<(), E> + Send,
 ) -> Result<(), E> {
     let blocks = blocks(documents);
-    let next = AtomicUsize::new(0);
+    let n_threads = n_threads.min(blocks.len()).max(1);
+    let turns = Mutex::new(Turns { next: (0..n_threads).collect(), n_blocks: blocks.len() });
     let in_order = Mutex::new(InOrder { next: 0, waiting: BTreeMap::new(), commit, failed: None });
-    let run = || {
-        let (mut state, mut made) = (start(), R::default());
-        while let Some((index, (first, block))) = {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            blocks.get(index).map(|&block| (index, block))
-        } {
+    let run = |thread: usize| {
+        let (mut state, mut made) = (start(thread), R::default());
+        loop {
+            let turn = turns.lock().unwrap_or_else(PoisonError::into_inner).take(thread);
+            let Some((index, &(first, block))) = turn.and_then(|index| Some((index, blocks.get(index)?))) else {
+                break;
+            };
             let done = work(&mut state, first, block, &mut made).map(|()| &mut made);
             // A thread that panicked inside ends the call: what the others still do here is not seen.
             if !in_order.lock().unwrap_or_else(PoisonError::into_inner).take(index, done) {
@@ -39,8 +43,9 @@ pub(crate) fn for_blocks<S, R: Default + Send, E: Send>(
         }
     };
     thread::scope(|scope| {
-        let workers: Vec<_> = (1..n_threads.min(blocks.len())).map_while(|_| threads::start(scope, run)).collect();
-        run();
+        let run = &run;
+        let workers: Vec<_> = (1..n_threads).map_while(|thread| threads::start(scope, move || run(thread))).collect();
+        run(0);
         for worker in workers {
             if let Err(panic) = worker.join() {
                 // The panic goes on in the caller, where the binding turns it into an exception.
@@ -49,6 +54,29 @@ pub(crate) fn for_blocks<S, R: Default + Send, E: Send>(
         }
     });
     in_order.into_inner().unwrap_or_else(PoisonError::into_inner).failed.map_or(Ok(()), Err)
+}
+
+/// Which block comes next for each thread: of n threads, each has every n-th.
+struct Turns {
+    next: Vec<usize>,
+    n_blocks: usize,
+}
+
+impl Turns {
+    /// A thread that is so many turns ahead of another takes one of its blocks.
+    const AHEAD: usize = 3;
+
+    fn take(&mut self, thread: usize) -> Option<usize> {
+        let n_threads = self.next.len();
+        let own = *self.next.get(thread)?;
+        let slowest = *self.next.iter().min()?;
+        let index = if own >= self.n_blocks.min(slowest + Self::AHEAD * n_threads) { slowest } else { own };
+        if index >= self.n_blocks {
+            return None;
+        }
+        *self.next.get_mut(index % n_threads)? += n_threads;
+        Some(index)
+    }
 }
 
 /// Puts results back in order.
@@ -183,7 +211,7 @@ mod tests {
             for_blocks(
                 &documents,
                 n_threads,
-                || (),
+                |_| (),
                 work,
                 |made| {
                     lengths.append(made);
@@ -193,6 +221,30 @@ mod tests {
             .unwrap();
             let expected: Vec<usize> = documents.iter().map(|document| document.len()).collect();
             assert_eq!(lengths, expected);
+        }
+    }
+
+    #[test]
+    fn each_block_has_its_turn_and_threads_keep_theirs() {
+        for n_threads in 1..=5 {
+            for n_blocks in 0..40 {
+                let turns = || Turns { next: (0..n_threads).collect(), n_blocks };
+                // Threads that are as fast have the blocks they always have.
+                let mut even = turns();
+                for index in 0..n_blocks {
+                    assert_eq!(even.take(index % n_threads), Some(index));
+                }
+                // Others take what is left, and the first blocks are not put off.
+                for fast in 0..n_threads {
+                    let mut uneven = turns();
+                    let mut taken: Vec<usize> = std::iter::from_fn(|| uneven.take(fast)).collect();
+                    let late = taken.iter().enumerate().map(|(turn, index)| index.saturating_sub(turn)).max();
+                    assert!(late <= Some(Turns::AHEAD * n_threads), "{taken:?}");
+                    taken.sort_unstable();
+                    assert_eq!(taken, (0..n_blocks).collect::<Vec<_>>());
+                    assert!((0..n_threads).all(|thread| uneven.take(thread).is_none()));
+                }
+            }
         }
     }
 
@@ -211,7 +263,7 @@ mod tests {
                 let failed = for_blocks(
                     &documents,
                     n_threads,
-                    || (),
+                    |_| (),
                     work,
                     |made| {
                         committed.push(*made);

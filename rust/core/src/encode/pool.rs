@@ -61,13 +61,18 @@ struct Idle {
 
 struct Kept {
     pool: u64,
+    /// The number of the thread that had it.
+    thread: usize,
     n_bytes: usize,
     scratch: Box<Scratch>,
 }
 
 impl Idle {
-    fn take(&mut self, pool: u64) -> Option<Box<Scratch>> {
-        let index = self.kept.iter().rposition(|kept| kept.pool == pool)?;
+    /// The one that this thread of a call had last, or else another of the pool.
+    fn take(&mut self, pool: u64, thread: usize) -> Option<Box<Scratch>> {
+        let is_last = |kept: &Kept| kept.pool == pool && kept.thread == thread;
+        let index = self.kept.iter().rposition(is_last);
+        let index = index.or_else(|| self.kept.iter().rposition(|kept| kept.pool == pool))?;
         let kept = self.kept.remove(index);
         self.n_bytes -= kept.n_bytes;
         Some(kept.scratch)
@@ -111,15 +116,20 @@ impl Default for ScratchPool {
 impl ScratchPool {
     /// Lends a scratch. Never waits long.
     pub fn lend(&self) -> PooledScratch<'_> {
-        let idle = lock().and_then(|mut idle| idle.take(self.serial));
-        PooledScratch { pool: self, scratch: Some(idle.unwrap_or_default()) }
+        self.lend_to(0)
+    }
+
+    /// Lends a scratch to one of the threads of a call, by its number.
+    pub(crate) fn lend_to(&self, thread: usize) -> PooledScratch<'_> {
+        let idle = lock().and_then(|mut idle| idle.take(self.serial, thread));
+        PooledScratch { pool: self, thread, scratch: Some(idle.unwrap_or_default()) }
     }
 }
 
 impl Drop for ScratchPool {
     fn drop(&mut self) {
         // Nobody asks for what stays behind where the lock cannot be had, and it is the first to give way.
-        while let Some(scratch) = lock().and_then(|mut idle| idle.take(self.serial)) {
+        while let Some(scratch) = lock().and_then(|mut idle| idle.take(self.serial, 0)) {
             drop(scratch);
         }
     }
@@ -129,6 +139,7 @@ impl Drop for ScratchPool {
 #[derive(Debug)]
 pub struct PooledScratch<'p> {
     pool: &'p ScratchPool,
+    thread: usize,
     /// There is one until it goes back.
     scratch: Option<Box<Scratch>>,
 }
@@ -156,7 +167,7 @@ impl Drop for PooledScratch<'_> {
             return;
         }
         let gone = lock().map(|mut idle| {
-            idle.give(Kept { pool: self.pool.serial, n_bytes, scratch });
+            idle.give(Kept { pool: self.pool.serial, thread: self.thread, n_bytes, scratch });
             if idle.n_bytes > limit { idle.shrink_to(limit) } else { Vec::new() }
         });
         drop(gone);
