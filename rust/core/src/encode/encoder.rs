@@ -10,7 +10,7 @@ use super::prefixes::{Prefixes, Tokens};
 use super::run::Run;
 use super::scratch::Scratch;
 use super::sink::{Count, Ids};
-use super::{long, short};
+use super::{long, short, windows};
 use crate::error::{Error, Result};
 use crate::ids::widen;
 use crate::interrupt::Interrupt;
@@ -239,6 +239,10 @@ impl Encoder {
             short::encode(table, bytes, out);
             return Ok(());
         }
+        let tokens = Tokens { vocabulary, table };
+        if windows::encode(tokens, work, bytes, interrupt, out)? {
+            return Ok(());
+        }
         if self.prefixes.get().is_none() {
             work.n_plain += bytes.len();
             if work.n_plain < table.n_symbols() / TOKENS_TO_SORT {
@@ -246,7 +250,6 @@ impl Encoder {
                 return Ok(());
             }
         }
-        let tokens = Tokens { vocabulary, table };
         long::encode(tokens, self.prefixes(tokens)?, work, bytes, interrupt, out)
     }
 

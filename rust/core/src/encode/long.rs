@@ -34,21 +34,23 @@ pub(super) struct Workspace {
     places: Vec<u32>,
     /// One bit for each position: no encoding passes through it.
     dead: Vec<u64>,
-    fits: FitMemo,
+    /// The tokens so far, of [`windows`](super::windows).
+    pub(super) found: Vec<Symbol>,
+    pub(super) fits: FitMemo,
 }
 
 impl Workspace {
     /// What it takes of memory.
     pub(super) fn n_bytes(&self) -> usize {
         let fits = 8 * self.fits.slots.capacity() + self.fits.bytes.capacity();
-        4 * self.places.capacity() + 8 * self.dead.capacity() + fits
+        4 * (self.places.capacity() + self.found.capacity()) + 8 * self.dead.capacity() + fits
     }
 }
 
 /// Which pairs of tokens stay apart, as far as lately asked: a run of one character asks for the same few millions of
 /// times.
 #[derive(Debug, Default)]
-struct FitMemo {
+pub(super) struct FitMemo {
     /// A pair and its answer in one number, see [`FitMemo::stay_apart`]; 0 where nothing is known.
     slots: Vec<u64>,
     bytes: Vec<u8>,
@@ -59,7 +61,7 @@ impl FitMemo {
 
     /// [`MergeTable::stay_apart`] for any two tokens: those it cannot judge are merged for real.
     #[inline]
-    fn stay_apart(&mut self, table: &MergeTable, left: Symbol, right: Symbol) -> bool {
+    pub(super) fn stay_apart(&mut self, table: &MergeTable, left: Symbol, right: Symbol) -> bool {
         // Symbols have 24 bits, so the highest bits of a pair are free: one says that the slot is used, one the answer.
         const USED: u64 = 1 << 63;
         const APART: u64 = 1 << 62;

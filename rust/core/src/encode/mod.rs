@@ -23,6 +23,7 @@ mod sink;
 mod table;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub(crate) use cuts::Joints;
 pub use encoder::Encoder;

@@ -60,7 +60,7 @@ pub(super) struct Tokens<'v> {
 
 impl<'v> Tokens<'v> {
     #[inline]
-    fn bytes(self, symbol: Symbol) -> &'v [u8] {
+    pub(super) fn bytes(self, symbol: Symbol) -> &'v [u8] {
         self.vocabulary.token(self.table.id(symbol).get()).unwrap_or_default()
     }
 }

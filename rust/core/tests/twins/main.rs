@@ -238,11 +238,12 @@ impl Run {
     }
 }
 
-/// Most texts are short, one of 64 is not.
+/// Most texts are short, one of 64 is not, and one of 2,048 is so long that it is split in several pairs of places.
 fn length_of(random: &mut Random, most: usize, longest: usize) -> usize {
-    match random.below(64) {
-        0 => random.between(most, longest),
-        1..16 => random.between(1, most),
+    match random.below(2_048) {
+        0 => random.between(longest, 5 * longest),
+        1..32 => random.between(most, longest),
+        32..512 => random.between(1, most),
         _ => random.between(1, most / 3),
     }
 }
