@@ -13,8 +13,8 @@ use super::{Counts, TrainOptions};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, Symbol, widen, widen_u64};
 
-/// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other, and those of the
-/// next have begun.
+/// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other, and have begun
+/// while the two groups before were visited.
 const GROUP: usize = 64;
 
 /// After this many visits, a merge looks whether a checkpoint is due.
@@ -101,11 +101,14 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
         let mut replaced = 0;
         for visits in self.candidates.positions(places).chunks(LOOK_UP_VISITS) {
             self.ticker.tick(self.trained.merges())?;
-            let mut groups = visits.chunks(GROUP).peekable();
-            while let Some(group) = groups.next() {
+            let mut ahead = visits.chunks(GROUP);
+            let mut next = visits.chunks(GROUP).skip(1);
+            ahead.by_ref().take(2).flatten().for_each(|&position| self.words.prefetch(position));
+            for group in visits.chunks(GROUP) {
                 self.left.reserve(GROUP)?;
                 self.right.reserve(GROUP)?;
-                groups.peek().into_iter().copied().flatten().for_each(|&position| self.words.prefetch(position));
+                ahead.next().into_iter().flatten().for_each(|&position| self.words.prefetch(position));
+                next.next().into_iter().flatten().for_each(|&position| self.words.prefetch_weight(position));
                 let mut standing = [0; GROUP];
                 let mut n = 0;
                 for &position in group {

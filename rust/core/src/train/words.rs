@@ -135,16 +135,30 @@ impl Words {
     /// How often the pretoken at a position occurs.
     #[inline(always)]
     pub(super) fn weight(&self, position: usize) -> u64 {
-        let Borders { before, bits } = self.borders[position / 64];
-        // There is one border more than pretokens, and one before each.
-        let word = before + (bits << (63 - position % 64)).count_ones() - 1;
-        self.weights[widen(word)]
+        self.weights[self.word(position)]
     }
 
-    /// Starts to load the cells at a position.
+    /// Which pretoken stands at a position.
+    #[inline(always)]
+    fn word(&self, position: usize) -> usize {
+        let Borders { before, bits } = self.borders[position / 64];
+        // There is one border more than pretokens, and one before each.
+        widen(before + (bits << (63 - position % 64)).count_ones() - 1)
+    }
+
+    /// Starts to load the weight at a position, what tells where it lies being loaded.
+    #[inline(always)]
+    pub(super) fn prefetch_weight(&self, position: u32) {
+        prefetch(self.weights.as_ptr().wrapping_add(self.word(widen(position))));
+    }
+
+    /// Starts to load the cells around a position, and what tells where its weight lies.
     #[inline(always)]
     pub(super) fn prefetch(&self, position: u32) {
-        prefetch(self.cells.as_ptr().wrapping_add(widen(position)));
+        let position = widen(position);
+        prefetch(self.cells.as_ptr().wrapping_add(position).wrapping_sub(5));
+        prefetch(self.cells.as_ptr().wrapping_add(position + 8));
+        prefetch(self.borders.as_ptr().wrapping_add(position / 64));
     }
 
     /// Joins the tokens at `position`, of lengths `left` and `right`, to `made`.
