@@ -248,7 +248,7 @@ UNSAFE = {
     "core/src/pretokenize/simd/x86.rs": 2,
     "core/src/pretokenize/simd/avx512.rs": 5,
     "core/src/pretokenize/simd/neon.rs": 2,
-    "core/src/keys/eights.rs": 4,
+    "core/src/keys/eights.rs": 5,
     "core/src/encode/hits.rs": 2,
     "core/src/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,

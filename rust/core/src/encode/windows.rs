@@ -18,9 +18,13 @@ const LENGTH: usize = 20;
 /// So many tokens at the end of a window are not believed: what follows may merge with them.
 const UNSETTLED: usize = 2;
 
-/// So many tokens are given up at one joint, and so many joints may fail in a pretoken, and one in so many.
+/// So many tokens are given up at one joint.
 const MOST_GIVEN_UP: usize = 4;
+
+/// So many joints may fail in a pretoken,
 const MOST_FAILED: usize = 16;
+
+/// and besides one for so many windows.
 const ONE_FAILED_IN: usize = 8;
 
 /// Whether to stop is asked after this many windows: some milliseconds.
@@ -30,7 +34,8 @@ const CHECK_WINDOWS: usize = 1 << 12;
 ///
 /// # Complexity
 ///
-/// O(n) time for n bytes, whatever they are and whatever the vocabulary; 4 bytes of memory per token.
+/// O(n) time for n bytes, whatever they are and whatever the vocabulary, since a joint that fails undoes no more than a part of
+/// the last window, and few may fail; 4 bytes of memory per token.
 ///
 /// # Errors
 ///
@@ -42,9 +47,24 @@ pub(super) fn encode(
     interrupt: &Interrupt<'_>,
     out: &mut Vec<u32>,
 ) -> Result<bool> {
+    let done = put_together(tokens, work, pretoken, interrupt);
+    let found = &mut work.found;
+    if let Ok(true) = done {
+        out.try_reserve(found.len()).map_err(|_| Error::memory("the ids"))?;
+        out.extend(found.iter().map(|&symbol| tokens.table.id(symbol).get()));
+    }
+    // One giant pretoken must not keep its memory for ever.
+    if found.capacity() > 1 << 16 {
+        *found = Vec::new();
+    }
+    done
+}
+
+/// Finds the tokens of `pretoken`, or not.
+fn put_together(tokens: Tokens<'_>, work: &mut Workspace, pretoken: &[u8], interrupt: &Interrupt<'_>) -> Result<bool> {
     let Workspace { found, fits, .. } = work;
     found.clear();
-    let (mut position, mut n_windows, mut n_failed, mut n_given_up) = (0, 0, 0, 0);
+    let (mut position, mut n_windows, mut n_failed, mut n_given_up, mut n_put) = (0, 0, 0, 0, 0);
     let (mut parts, mut last_window) = (short::Parts::default(), &[][..]);
     while position < pretoken.len() {
         n_windows += 1;
@@ -65,26 +85,26 @@ pub(super) fn encode(
             _ => true,
         };
         if is_joined {
-            n_given_up = 0;
+            (n_given_up, n_put) = (0, n_settled);
             found.try_reserve(n_settled).map_err(|_| Error::memory("an encoding"))?;
             for symbol in symbols.take(n_settled) {
-                position += tokens.bytes(symbol).len();
+                let n_bytes = tokens.bytes(symbol).len();
+                // A byte that is no token: who asks before knows, and others get what the walk makes of it.
+                if n_bytes == 0 {
+                    return Ok(false);
+                }
+                position += n_bytes;
                 found.push(symbol);
             }
         } else {
             n_failed += usize::from(n_given_up == 0);
             n_given_up += 1;
-            if n_given_up > MOST_GIVEN_UP || n_failed > MOST_FAILED + n_windows / ONE_FAILED_IN {
+            // Where all that the last window put is given up, the same window would come again.
+            if n_given_up > MOST_GIVEN_UP || n_given_up >= n_put || n_failed > MOST_FAILED + n_windows / ONE_FAILED_IN {
                 return Ok(false);
             }
             position -= found.pop().map_or(0, |symbol| tokens.bytes(symbol).len());
         }
-    }
-    out.try_reserve(found.len()).map_err(|_| Error::memory("the ids"))?;
-    out.extend(found.iter().map(|&symbol| tokens.table.id(symbol).get()));
-    // One giant pretoken must not keep its memory for ever.
-    if found.capacity() > 1 << 16 {
-        *found = Vec::new();
     }
     Ok(true)
 }

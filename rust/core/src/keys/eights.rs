@@ -176,12 +176,17 @@ mod tests {
         let chooser = Places::new(9);
         let text: Vec<u8> =
             (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
+        // With long ones in between, and so that eight just lie in a window, or just do not.
+        let far = |index: usize| if index % 7 == 6 { 40 * index + 250 } else { 1 + index * 5 % 17 };
+        let near = |index: usize| 1 + index * 5 % 17;
+        let within = |last: usize| move |index: usize| if index % N == 6 { last - 6 * 15 } else { 15 };
+        let lengths: [&dyn Fn(usize) -> usize; 4] = [&far, &near, &within(120), &within(121)];
         for n in 0..=BATCH {
-            for start in [0, 3] {
+            for (start, length) in [0, 3].into_iter().flat_map(|start| lengths.map(|length| (start, length))) {
                 let mut end = start;
                 let ends: Vec<usize> = (0..n)
                     .map(|index| {
-                        end += if index % 7 == 6 { 40 * index + 250 } else { 1 + index * 5 % 17 };
+                        end += length(index);
                         end
                     })
                     .collect();
