@@ -21,7 +21,7 @@ use crate::vocab::{MergeTable, Vocabulary};
 /// merged before, or one byte of a long one: about as long is spent in vain, if it is, as making takes.
 const TOKENS_TO_INDEX: usize = 8;
 
-/// The same for sorting tokens, which only long pretokens need.
+/// The same for sorting tokens, which only long pretokens need that windows do not do.
 const TOKENS_TO_SORT: usize = 4;
 
 /// Encodes text without special tokens. Immutable; work memory is a [`Scratch`] passed in.
@@ -34,7 +34,7 @@ pub struct Encoder {
     /// Whether a pretoken that is a token is emitted even if no merges lead to it.
     pub(super) whole_pretokens: bool,
     pub(super) cuts: Cuts,
-    /// Built when the first long pretoken comes.
+    /// Built when the first long pretoken comes that windows do not do.
     prefixes: OnceLock<Prefixes>,
     /// Tells encoders apart, so that a scratch never answers from another's cache.
     serial: u64,

@@ -1,7 +1,7 @@
 //! Text to ids.
 //!
 //! [`naive`] is the definition; [`Encoder`] gives the same ids fast: a whole token by look-up, a pretoken seen lately
-//! from a cache, a short one by an array scan, a long one by a walk that is linear for any input.
+//! from a cache, a short one by an array scan, a long one by such scans of windows or a walk, linear for any input.
 
 mod batch;
 mod cache;

@@ -173,3 +173,23 @@ impl Drop for PooledScratch<'_> {
         drop(gone);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_gets_the_scratch_it_had_or_another_of_its_pool() {
+        let mut idle = Idle { kept: Vec::new(), n_bytes: 0 };
+        // Told apart by what they hold; whichever came back last.
+        for (pool, thread, n_bytes) in [(1, 0, 10), (1, 1, 11), (2, 0, 20), (1, 2, 12)] {
+            let mut scratch = Box::<Scratch>::default();
+            scratch.give_ids(Vec::with_capacity(n_bytes));
+            idle.give(Kept { pool, thread, n_bytes, scratch });
+        }
+        let mut take = |pool, thread| idle.take(pool, thread).map(|mut scratch| scratch.take_ids().capacity());
+        assert_eq!([take(1, 1), take(1, 0), take(1, 0), take(1, 0)], [Some(11), Some(10), Some(12), None]);
+        assert_eq!([take(2, 5), take(2, 0)], [Some(20), None]);
+        assert_eq!(idle.n_bytes, 0);
+    }
+}

@@ -4,7 +4,7 @@ use crate::counters::count;
 use crate::ids::Symbol;
 use crate::vocab::MergeTable;
 
-/// Pretokens up to this length are merged here; longer ones in [`long`](super::long).
+/// Pretokens up to this length are merged here; longer ones a [window](super::windows) at a time, or in [`long`](super::long).
 ///
 /// Quadratic work on at most this many bytes is constant work, and a scan over a small array has no branch to miss.
 pub(super) const MAX_LENGTH: usize = 48;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::naive::NaiveEncoder;
 use super::prefixes::{Prefixes, Tokens};
-use super::{long, short};
+use super::{long, short, windows};
 use crate::definition::{Definition, MergeRule};
 use crate::encode::Scratch;
 use crate::ids::TokenId;
@@ -58,6 +58,9 @@ fn check(definition: &Definition, texts: &[Vec<u8>]) {
         let mut ids = Vec::new();
         long::encode(tokens, &prefixes, &mut work, text, &Interrupt::never(), &mut ids).unwrap();
         assert_eq!(ids, expected, "long, {:?}", text.escape_ascii().to_string());
+        ids.clear();
+        let found = windows::encode(tokens, &mut work, text, &Interrupt::never(), &mut ids).unwrap();
+        assert_eq!(ids, if found { &expected[..] } else { &[] }, "windows, {:?}", text.escape_ascii().to_string());
         if text.len() <= short::MAX_LENGTH {
             ids.clear();
             short::encode(&table, text, &mut ids);

@@ -15,6 +15,7 @@ mod search;
 mod simd;
 mod suggest;
 mod syntax;
+mod walk;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -234,11 +235,11 @@ impl Pretokenizer {
         if text.is_empty() {
             return ControlFlow::Continue(());
         }
-        let (mut start, mut end, mut ends) = (0, 0, Vec::with_capacity(blocks::BATCH));
+        let (mut start, mut end, mut ends) = (0, 0, Vec::with_capacity(walk::BATCH));
         split_stages(&self.0.stages, text, &mut |pretoken: &str| {
             end += pretoken.len();
             ends.push(end);
-            if ends.len() < blocks::BATCH {
+            if ends.len() < walk::BATCH {
                 return ControlFlow::Continue(());
             }
             let visited = visit(start, &ends);

@@ -76,7 +76,7 @@ fn is_safe_cut(text: &[u8], at: usize) -> bool {
 
 /// The last safe cut up to `at` of a text that a preset splits, if it is not far from there.
 pub(super) fn last_safe_cut(text: &str, at: usize) -> Option<usize> {
-    (at.saturating_sub(64)..=at).rev().find(|&at| is_safe_cut(text.as_bytes(), at))
+    (at.saturating_sub(64)..=at).rev().find(|&at| text.is_char_boundary(at) && is_safe_cut(text.as_bytes(), at))
 }
 
 /// The character that `bytes` end with, where it is valid.

@@ -238,7 +238,7 @@ impl Run {
     }
 }
 
-/// Most texts are short, one of 64 is not, and one of 2,048 is so long that it is split in several pairs of places.
+/// Most texts are short, one of 64 is not, and one of 2,048 is several times as long: most of those have several pairs of places to be split in.
 fn length_of(random: &mut Random, most: usize, longest: usize) -> usize {
     match random.below(2_048) {
         0 => random.between(longest, 5 * longest),

@@ -18,6 +18,7 @@ use super::{Bytes, HighBytes, masked, x86};
 use crate::ids::{widen, widen_u64};
 use crate::pretokenize::blocks::{self, Block, N_BYTES};
 use crate::pretokenize::rules::Rules;
+use crate::pretokenize::walk;
 
 // Ends are stored as lanes of 64 bits.
 const _: () = assert!(usize::BITS == 64);
@@ -33,7 +34,7 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("avx512vbmi2")
 }
 
-/// [`blocks::split`] with AVX-512, or without it where the processor has none.
+/// [`walk::split`] with AVX-512, or without it where the processor has none.
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
@@ -59,7 +60,7 @@ fn split_avx512<B>(
         classify_high: |block: &Block| classify_high(block),
         write_ends: |lasts, start, ends: &mut [usize; N_BYTES]| write_ends(lasts, start, ends),
     };
-    blocks::split(masks, rules, text, text_ends, visit)
+    walk::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.

@@ -195,7 +195,7 @@ impl Tier {
     }
 }
 
-/// [`blocks::split`], compiled for the best tier.
+/// [`walk::split`], compiled for the best tier.
 #[inline]
 pub(super) fn split<B>(
     rules: Rules,

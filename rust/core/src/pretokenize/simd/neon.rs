@@ -17,11 +17,12 @@ use std::ops::ControlFlow;
 use super::{Bytes, HighBytes, masked};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
+use crate::pretokenize::walk;
 
 /// The bytes of a block, or as many bytes that are all ones or all zeros.
 type Vectors = [uint8x16_t; 4];
 
-/// [`blocks::split`] with NEON.
+/// [`walk::split`] with NEON.
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
@@ -44,7 +45,7 @@ fn split_neon<B>(
         classify_high: |block: &Block| classify_high(block),
         write_ends: blocks::write_ends,
     };
-    blocks::split(masks, rules, text, text_ends, visit)
+    walk::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.

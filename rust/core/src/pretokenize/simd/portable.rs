@@ -6,6 +6,7 @@ use super::{Bytes, HighBytes, masked, wide_kind};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
 use crate::pretokenize::scan::letter_length;
+use crate::pretokenize::walk;
 
 /// The answers for one byte, a bit each, in the order of the first fields of [`Bytes`].
 static ANSWERS: [u8; 256] = {
@@ -57,7 +58,7 @@ static HIGH_ANSWERS: [u8; 256] = {
     table
 };
 
-/// [`blocks::split`] with plain Rust.
+/// [`walk::split`] with plain Rust.
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
@@ -65,7 +66,7 @@ pub(super) fn split<B>(
     visit: impl FnMut(usize, &[usize]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let masks = blocks::Masks { classify, classify_high, write_ends: blocks::write_ends };
-    blocks::split(masks, rules, text, text_ends, visit)
+    walk::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.

@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 use super::{Bytes, HighBytes, masked};
 use crate::pretokenize::blocks::{self, Block};
 use crate::pretokenize::rules::Rules;
+use crate::pretokenize::walk;
 
 /// Whether the processor has AVX2 and its companions.
 pub(super) fn is_available() -> bool {
@@ -26,7 +27,7 @@ pub(super) fn is_available() -> bool {
         && is_x86_feature_detected!("popcnt")
 }
 
-/// [`blocks::split`] with AVX2, or without it where the processor has none.
+/// [`walk::split`] with AVX2, or without it where the processor has none.
 pub(super) fn split<B>(
     rules: Rules,
     text: &str,
@@ -52,7 +53,7 @@ fn split_avx2<B>(
         classify_high: |block: &Block| classify_high(block),
         write_ends: blocks::write_ends,
     };
-    blocks::split(masks, rules, text, text_ends, visit)
+    walk::split(masks, rules, text, text_ends, visit)
 }
 
 /// The masks of a block.
