@@ -62,7 +62,7 @@ pub(crate) fn make_keys(
     (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) {
     let ends = ends.get(..BATCH).unwrap_or(ends);
-    let n_made = match tier {
+    let n_made: usize = match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx512 => eights::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
         _ => 0,
