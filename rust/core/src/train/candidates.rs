@@ -1,18 +1,15 @@
 //! The pairs that may merge, and which is next.
 
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 
 use super::TrainOptions;
 use super::pairs::PairIndex;
+use super::queue::Queue;
 use super::tie::TieRule;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{Pair, Symbol, narrow, widen_u64};
 
 /// The index of pairs with a queue over it, and the rules for who is let in.
-///
-/// The queue is lazy: counts only fall, so what it knows is an upper bound, and is corrected when it comes up.
 ///
 /// Most pairs are so rare that they never merge, and most of the cost of keeping an index is theirs. So pairs below a
 /// threshold, a guess that [`expect`](Self::expect) makes, are hidden: only the greatest count among them is known. When
@@ -20,7 +17,7 @@ use crate::ids::{Pair, Symbol, narrow, widen_u64};
 /// merges is exact in any case.
 pub(super) struct Candidates<R: TieRule> {
     pairs: PairIndex,
-    queue: BinaryHeap<Candidate<R::Key>>,
+    queue: Queue<R>,
     rule: R,
     /// The length of every symbol in bytes.
     lengths: Vec<u32>,
@@ -33,19 +30,11 @@ pub(super) struct Candidates<R: TieRule> {
     may_hide: bool,
 }
 
-/// A pair in the queue, ordered by count and then by the tie rule.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate<K> {
-    count: u64,
-    key: K,
-    pair: Pair,
-}
-
 impl<R: TieRule> Candidates<R> {
     pub(super) fn new(options: &TrainOptions, rule: R) -> Self {
         Self {
             pairs: PairIndex::new(),
-            queue: BinaryHeap::new(),
+            queue: Queue::new(),
             rule,
             lengths: vec![1; Symbol::BYTES],
             min_frequency: options.min_frequency.max(1),
@@ -89,8 +78,7 @@ impl<R: TieRule> Candidates<R> {
             self.hidden = self.hidden.max(count);
             return Ok(None);
         }
-        self.queue.try_reserve(1).map_err(|_| Error::memory("the queue of pairs"))?;
-        self.queue.push(Candidate { count, key: self.rule.key(pair), pair });
+        self.queue.push(pair, count, &self.rule)?;
         self.pairs.insert(pair, count, n).map(Some)
     }
 
@@ -107,19 +95,14 @@ impl<R: TieRule> Candidates<R> {
     }
 
     /// The pair to merge next and its count.
-    pub(super) fn next(&mut self) -> Option<(Pair, u64)> {
-        loop {
-            let mut top = self.queue.peek_mut()?;
-            let count = self.pairs.count(top.pair).unwrap_or(0);
-            if count == top.count {
-                return Some((PeekMut::pop(top).pair, count));
+    pub(super) fn next(&mut self) -> Result<Option<(Pair, u64)>> {
+        self.queue.pop(&self.rule, |pair| {
+            let count = self.pairs.count(pair).filter(|&count| count >= self.min_frequency);
+            if count.is_none() {
+                self.pairs.remove(pair);
             }
-            if count >= self.min_frequency {
-                top.count = count;
-            } else {
-                self.pairs.remove(PeekMut::pop(top).pair);
-            }
-        }
+            count
+        })
     }
 
     /// Guesses, when the `done`-th of `all` merges has a pair that occurs `count` times, below which count none will merge.
@@ -142,7 +125,7 @@ impl<R: TieRule> Candidates<R> {
     /// Forgets all pairs, and hides none from now on.
     pub(super) fn clear(&mut self) {
         self.pairs.clear();
-        self.queue.clear();
+        self.queue = Queue::new();
         (self.threshold, self.hidden, self.may_hide) = (0, 0, false);
     }
 

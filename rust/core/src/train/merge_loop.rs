@@ -11,7 +11,7 @@ use super::tie::TieRule;
 use super::words::Words;
 use super::{Counts, TrainOptions};
 use crate::error::{Error, Result};
-use crate::ids::{Pair, Symbol, widen, widen_u64};
+use crate::ids::{Pair, Symbol, narrow, widen, widen_u64};
 
 /// Positions are checked in groups, before any is visited: the loads of a group do not wait for each other, and have begun
 /// while the two groups before were visited.
@@ -69,8 +69,7 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
     /// Merges until there is a reason to stop.
     pub(super) fn run(mut self) -> Result<Trained> {
         while self.trained.merges().len() < self.max_merges {
-            self.ticker.tick(self.trained.merges())?;
-            let next = self.candidates.next();
+            let next = self.candidates.next()?;
             if self.candidates.may_hide_better_than(next.map_or(0, |(_, count)| count)) {
                 self.index_again()?;
                 continue;
@@ -226,23 +225,30 @@ fn out_of_memory(_: hashbrown::TryReserveError) -> Error {
 /// Indexes the pairs of bytes: two passes with a counter for each of the 65,536.
 fn index_bytes<R: TieRule>(words: &Words, candidates: &mut Candidates<R>, ticker: &mut Ticker<'_>) -> Result<()> {
     const LENGTHS: [u32; Symbol::BYTES] = [1; Symbol::BYTES];
+    /// A little longer than need be: of rows of 256, the same few columns, which a script uses, would share few cache lines.
+    const ROW: usize = Symbol::BYTES + 4;
+    const NOWHERE: u32 = u32::MAX;
     let bytes = || (0..=u8::MAX).map(Symbol::from_byte);
-    let pairs = bytes().flat_map(|left| bytes().map(move |right| Pair::new(left, right)));
-    let slot = |pair: Pair| pair.left().index() * Symbol::BYTES + pair.right().index();
+    let slot = |pair: Pair| pair.left().index() * ROW + pair.right().index();
 
-    let mut tallies = vec![(0_u64, 0_usize); Symbol::BYTES * Symbol::BYTES];
+    let mut tallies = vec![(0_u64, 0_usize); Symbol::BYTES * ROW];
     for (i, (_, pair, weight)) in words.pairs(&LENGTHS).enumerate() {
         ticker.step(i, 0)?;
         let (count, n) = &mut tallies[slot(pair)];
         *count += weight;
         *n += 1;
     }
-    let places = pairs.zip(tallies).map(|(pair, (count, n))| candidates.add(pair, count, n));
-    let mut places = places.collect::<Result<Vec<_>>>()?;
+    // There are fewer places than cells, which 32 bits can number.
+    let mut places = vec![NOWHERE; Symbol::BYTES * ROW];
+    for pair in bytes().flat_map(|left| bytes().map(move |right| Pair::new(left, right))) {
+        let (count, n) = tallies[slot(pair)];
+        places[slot(pair)] = candidates.add(pair, count, n)?.and_then(narrow).unwrap_or(NOWHERE);
+    }
     for (i, (position, pair, _)) in words.pairs(&LENGTHS).enumerate() {
         ticker.step(i, 0)?;
-        if let Some(place) = &mut places[slot(pair)] {
-            candidates.place(*place, position);
+        let place = &mut places[slot(pair)];
+        if *place != NOWHERE {
+            candidates.place(widen(*place), position);
             *place += 1;
         }
     }

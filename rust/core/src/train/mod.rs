@@ -20,6 +20,7 @@ pub mod naive;
 mod neighbours;
 mod pairs;
 mod progress;
+mod queue;
 mod report;
 mod shards;
 mod short_counts;

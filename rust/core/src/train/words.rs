@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::Counts;
 use super::progress::Ticker;
 use crate::error::{Error, Result};
+use crate::huge_pages;
 use crate::ids::{Pair, Symbol, narrow, widen};
 use crate::prefetch::prefetch;
 
@@ -50,10 +51,15 @@ struct Borders {
 /// The distinct pretokens, each segmented into tokens, with a border before, between and after them.
 ///
 /// A position is that of a token's first byte. Merging moves nothing, whatever the length of a pretoken.
+///
+/// Pretokens that occur once, as nearly all verses do, come after the others: of these nothing has to be looked up.
 pub(super) struct Words {
     cells: Vec<Cell>,
+    /// Where those begin that occur once.
+    once: usize,
+    /// The borders before `once`.
     borders: Vec<Borders>,
-    /// How often each pretoken occurs.
+    /// How often each pretoken before `once` occurs.
     weights: Vec<u64>,
     /// How often each byte is a pretoken of its own, which no merge can change.
     lone: [u64; Symbol::BYTES],
@@ -72,48 +78,60 @@ impl Words {
     /// meanwhile: who keeps the merges made so far has those already.
     pub(super) fn new(counts: &Counts, start: &[(Symbol, Symbol)], ticker: &mut Ticker<'_>) -> Result<Self> {
         // Two passes: the counts may lie on disk, and to hold them here besides the cells is what that saves.
-        let (mut n_bytes, mut n_words, mut step) = (0, 0, 0);
-        counts.visit(|pretoken, _| {
+        let (mut n_words, mut n_often, mut n_cells, mut once, mut step) = (0, 0, 1, 1, 0);
+        counts.visit(|pretoken, weight| {
             if pretoken.len() > 1 {
-                n_bytes += pretoken.len();
+                let often = usize::from(weight != 1);
                 n_words += 1;
+                n_often += often;
+                n_cells += pretoken.len() + 1;
+                once += often * (pretoken.len() + 1);
             }
             step += 1;
             ticker.step(step, start)
         })?;
-        let n_cells = 1 + n_bytes + n_words;
         if n_cells > MAX_CELLS {
+            let n_bytes = n_cells - 1 - n_words;
             return Err(Error::training(format!(
                 "{n_words} distinct pretokens of {n_bytes} bytes take {n_cells} places, more than the {MAX_CELLS} that \
                  training can index; use a pattern that splits the text into shorter pretokens, or count less text"
             )));
         }
         let missing = |_| Error::memory("the distinct pretokens");
-        let mut words = Self { cells: Vec::new(), borders: Vec::new(), weights: Vec::new(), lone: [0; Symbol::BYTES] };
-        words.cells.try_reserve_exact(n_cells).map_err(missing)?;
-        words.borders.try_reserve_exact(n_cells.div_ceil(64)).map_err(missing)?;
-        words.weights.try_reserve_exact(n_words).map_err(missing)?;
-        words.cells.push(Cell::BORDER);
+        let (mut cells, mut borders, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        cells.try_reserve_exact(n_cells).map_err(missing)?;
+        borders.try_reserve_exact(once.div_ceil(64)).map_err(missing)?;
+        weights.try_reserve_exact(n_often).map_err(missing)?;
+        huge_pages::ask_for(&mut cells);
+        cells.resize(n_cells, Cell::BORDER);
+        let mut lone = [0; Symbol::BYTES];
+        let [mut next_often, mut next_once] = [1, once];
         counts.visit(|pretoken, weight| {
             if let &[byte] = pretoken {
-                words.lone[usize::from(byte)] = weight;
+                lone[usize::from(byte)] = weight;
                 return Ok(());
             }
+            let next = if weight == 1 { &mut next_once } else { &mut next_often };
             for piece in pretoken.chunks(1 << 20) {
                 ticker.tick(start)?;
-                words.cells.extend(piece.iter().map(|&byte| Cell(byte.into())));
+                for (cell, &byte) in cells[*next..].iter_mut().zip(piece) {
+                    *cell = Cell(byte.into());
+                }
+                *next += piece.len();
             }
-            words.cells.push(Cell::BORDER);
-            words.weights.push(weight);
+            *next += 1;
+            if weight != 1 {
+                weights.push(weight);
+            }
             Ok(())
         })?;
         let mut before = 0;
-        for cells in words.cells.chunks(64) {
+        for cells in cells[..once].chunks(64) {
             let bits = cells.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.is_border()));
-            words.borders.push(Borders { before, bits });
+            borders.push(Borders { before, bits });
             before += bits.count_ones();
         }
-        Ok(words)
+        Ok(Self { cells, once, borders, weights, lone })
     }
 
     /// The first pretoken from a position on, where nothing is merged yet.
@@ -135,10 +153,10 @@ impl Words {
     /// How often the pretoken at a position occurs.
     #[inline(always)]
     pub(super) fn weight(&self, position: usize) -> u64 {
-        self.weights[self.word(position)]
+        if position >= self.once { 1 } else { self.weights[self.word(position)] }
     }
 
-    /// Which pretoken stands at a position.
+    /// Which pretoken stands at a position before `once`.
     #[inline(always)]
     fn word(&self, position: usize) -> usize {
         let Borders { before, bits } = self.borders[position / 64];
@@ -149,7 +167,9 @@ impl Words {
     /// Starts to load the weight at a position, what tells where it lies being loaded.
     #[inline(always)]
     pub(super) fn prefetch_weight(&self, position: u32) {
-        prefetch(self.weights.as_ptr().wrapping_add(self.word(widen(position))));
+        if widen(position) < self.once {
+            prefetch(self.weights.as_ptr().wrapping_add(self.word(widen(position))));
+        }
     }
 
     /// Starts to load the cells around a position, and what tells where its weight lies.
@@ -158,7 +178,9 @@ impl Words {
         let position = widen(position);
         prefetch(self.cells.as_ptr().wrapping_add(position).wrapping_sub(5));
         prefetch(self.cells.as_ptr().wrapping_add(position + 8));
-        prefetch(self.borders.as_ptr().wrapping_add(position / 64));
+        if position < self.once {
+            prefetch(self.borders.as_ptr().wrapping_add(position / 64));
+        }
     }
 
     /// Joins the tokens at `position`, of lengths `left` and `right`, to `made`.
@@ -181,7 +203,7 @@ impl Words {
         let mut weight = 0;
         let tokens = self.cells.iter().filter_map(move |cell| {
             if cell.is_border() {
-                weight = weights.next().unwrap_or(0);
+                weight = weights.next().unwrap_or(1);
             }
             Some(cell.symbol()).filter(|symbol| !symbol.is_none()).map(|symbol| (symbol, weight))
         });
@@ -198,7 +220,7 @@ impl Words {
                 // A border is as long as a byte.
                 next += lengths.get(cell.symbol().index()).unwrap_or(&1);
                 if cell.is_border() {
-                    weight = weights.next().unwrap_or(0);
+                    weight = weights.next().unwrap_or(1);
                 }
                 let right = self.cells.get(widen(next))?.symbol();
                 if !cell.symbol().is_none() && !right.is_none() {
