@@ -176,7 +176,7 @@ class Tokenizer(TrainedTokenizer):
 
         Notes
         -----
-        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training takes about 28 s bytes of
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training takes 11 to 20 s bytes of
         memory, whatever `memory_limit` says.
 
         Rows of the library `datasets` are ``train(dataset["text"])``; without a Python object for each text they are

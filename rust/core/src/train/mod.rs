@@ -82,7 +82,7 @@ impl TrainOptions {
 ///
 /// With S bytes of distinct pretokens and M merges, O(S + R + M log M) expected, where R, the occurrences visited, is
 /// at most the occurrences of all pairs ever formed: O(S log S), and in practice a few times S. Time does not depend
-/// on how long a pretoken is. Memory is about 28 S bytes and the pairs.
+/// on how long a pretoken is. Memory is 11 to 20 S bytes and the pairs.
 ///
 /// # Examples
 ///
