@@ -7,9 +7,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bytepair.errors import FormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_BYTES = 512 * 2**20
 
@@ -33,6 +36,13 @@ def read(path: str | os.PathLike[str], *, stop_at: bytes = b"") -> bytes:
     return data
 
 
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as one that can be asked; `pathlib` is not imported before, being a fifth of `import bytepair`."""
+    from pathlib import Path
+
+    return Path(path)
+
+
 def target(path: Path) -> Path:
     """Return the file that writing to `path` replaces, which is another one where `path` is a symbolic link.
 
@@ -41,7 +51,7 @@ def target(path: Path) -> Path:
     OSError
         It exists and is no regular file: a folder, a pipe or a device cannot be replaced.
     """
-    real = Path(os.path.realpath(path))
+    real = as_path(os.path.realpath(path))
     try:
         mode = real.stat().st_mode
     except FileNotFoundError:
@@ -72,11 +82,11 @@ def write(files: Mapping[Path, str | bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         for part, path in parts:
-            Path(part).chmod(_mode(path))
+            as_path(part).chmod(_mode(path))
             os.replace(part, path)
     except BaseException:
         for part, _ in parts:
-            Path(part).unlink(missing_ok=True)
+            as_path(part).unlink(missing_ok=True)
         raise
 
 
@@ -91,7 +101,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path = target(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
-    part = Path(name)
+    part = as_path(name)
     try:
         yield part
         part.chmod(_mode(path))

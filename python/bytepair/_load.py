@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bytepair import _core, _files
 from bytepair.errors import FormatError, SpecialTokenError, VocabularyError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bytepair._types import Pattern
 
 __all__ = ["FOLDER_FILES", "fetch", "gpt2", "load", "pretrained", "within"]

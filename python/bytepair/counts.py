@@ -6,7 +6,6 @@ import operator
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _corpus, _files
@@ -236,7 +235,7 @@ class Counts:
         ...     Counts.load(Path(folder) / "part.bpc") == counts
         True
         """
-        with _files.replacing(Path(path)) as part:
+        with _files.replacing(_files.as_path(path)) as part:
             self._counts.save(part)
 
     @classmethod
@@ -302,7 +301,7 @@ class Counts:
         """
         if isinstance(paths, str | bytes | os.PathLike):
             raise TypeError(f"paths must be an iterable of paths; pass [{paths!r}]")
-        with _files.replacing(Path(out)) as part:
+        with _files.replacing(_files.as_path(out)) as part:
             _core.Counts.merge_files([os.fspath(path) for path in paths], part)
 
     def most_common(self, n: int | None = None) -> list[tuple[bytes, int]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bytepair import _arguments, _core, _files, _load
@@ -17,6 +16,8 @@ from bytepair.counts import counts_for
 from bytepair.errors import FormatError, SpecialTokenError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bytepair._types import Corpus, Format, Pattern, Progress, Tie
     from bytepair.counts import Counts
 
@@ -176,8 +177,8 @@ class Tokenizer(TrainedTokenizer):
 
         Notes
         -----
-        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training takes 11 to 20 s bytes of
-        memory, whatever `memory_limit` says.
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training on text takes some 11 to 20 s
+        bytes of memory, whatever `memory_limit` says.
 
         Rows of the library `datasets` are ``train(dataset["text"])``; without a Python object for each text they are
         ``train(batch["text"] for batch in dataset.with_format("arrow").iter(1000))``.
@@ -280,7 +281,7 @@ class Tokenizer(TrainedTokenizer):
         ...     Tokenizer.load(Path(folder) / "tokenizer.json") == tokenizer
         True
         """
-        return cls._from_engine(_load.load(Path(path)))
+        return cls._from_engine(_load.load(_files.as_path(path)))
 
     @classmethod
     def from_tiktoken(
@@ -348,7 +349,7 @@ class Tokenizer(TrainedTokenizer):
             As for the constructor and `load`.
         """
         names = _arguments.special_names(special_tokens)
-        return cls._from_engine(_load.gpt2(Path(vocab), Path(merges), names, pattern))
+        return cls._from_engine(_load.gpt2(_files.as_path(vocab), _files.as_path(merges), names, pattern))
 
     @classmethod
     def from_huggingface(cls, source: str | os.PathLike[str]) -> Tokenizer:
@@ -402,7 +403,7 @@ class Tokenizer(TrainedTokenizer):
         ValueError
             The format is not known and the suffix does not tell.
         """
-        path = Path(path)
+        path = _files.as_path(path)
         files = self._files_for(path, format)
         if len(files) > 1:
             path.mkdir(exist_ok=True)

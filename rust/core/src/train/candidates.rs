@@ -94,14 +94,15 @@ impl<R: TieRule> Candidates<R> {
         self.pairs.subtract(pair, count);
     }
 
-    /// The pair to merge next and its count.
-    pub(super) fn next(&mut self) -> Result<Option<(Pair, u64)>> {
+    /// The pair to merge next and its count. `look_up` is called for each that is counted to find it.
+    pub(super) fn next(&mut self, mut look_up: impl FnMut() -> Result<()>) -> Result<Option<(Pair, u64)>> {
         self.queue.pop(&self.rule, |pair| {
+            look_up()?;
             let count = self.pairs.count(pair).filter(|&count| count >= self.min_frequency);
             if count.is_none() {
                 self.pairs.remove(pair);
             }
-            count
+            Ok(count)
         })
     }
 

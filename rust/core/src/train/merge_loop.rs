@@ -69,7 +69,11 @@ impl<'a, R: TieRule> MergeLoop<'a, R> {
     /// Merges until there is a reason to stop.
     pub(super) fn run(mut self) -> Result<Trained> {
         while self.trained.merges().len() < self.max_merges {
-            let next = self.candidates.next()?;
+            let mut step = 0;
+            let next = self.candidates.next(|| {
+                step += 1;
+                self.ticker.step(step, self.trained.merges())
+            })?;
             if self.candidates.may_hide_better_than(next.map_or(0, |(_, count)| count)) {
                 self.index_again()?;
                 continue;

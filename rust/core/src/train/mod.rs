@@ -80,9 +80,9 @@ impl TrainOptions {
 ///
 /// # Complexity
 ///
-/// With S bytes of distinct pretokens and M merges, O(S + R + M log M) expected, where R, the occurrences visited, is
-/// at most the occurrences of all pairs ever formed: O(S log S), and in practice a few times S. Time does not depend
-/// on how long a pretoken is. Memory is 11 to 20 S bytes and the pairs.
+/// With S bytes of distinct pretokens and P pairs ever formed, of which none occurs more than C times, O(S + R + P log PC)
+/// expected, where R, the occurrences visited, is at most the occurrences of all these pairs: O(S log S), and in practice a
+/// few times S. Time does not depend on how long a pretoken is. Memory is some 11 to 20 S bytes for text.
 ///
 /// # Examples
 ///

@@ -52,10 +52,10 @@ struct Borders {
 ///
 /// A position is that of a token's first byte. Merging moves nothing, whatever the length of a pretoken.
 ///
-/// Pretokens that occur once, as nearly all verses do, come after the others: of these nothing has to be looked up.
+/// Pretokens that count once, as nearly all verses do, come after the others: how often they do need not be looked up.
 pub(super) struct Words {
     cells: Vec<Cell>,
-    /// Where those begin that occur once.
+    /// Where those begin that count once.
     once: usize,
     /// The borders before `once`.
     borders: Vec<Borders>,
@@ -103,7 +103,10 @@ impl Words {
         borders.try_reserve_exact(once.div_ceil(64)).map_err(missing)?;
         weights.try_reserve_exact(n_often).map_err(missing)?;
         huge_pages::ask_for(&mut cells);
-        cells.resize(n_cells, Cell::BORDER);
+        while cells.len() < n_cells {
+            ticker.tick(start)?;
+            cells.resize((cells.len() + (1 << 20)).min(n_cells), Cell::BORDER);
+        }
         let mut lone = [0; Symbol::BYTES];
         let [mut next_often, mut next_once] = [1, once];
         counts.visit(|pretoken, weight| {
@@ -126,7 +129,8 @@ impl Words {
             Ok(())
         })?;
         let mut before = 0;
-        for cells in cells[..once].chunks(64) {
+        for (i, cells) in cells[..once].chunks(64).enumerate() {
+            ticker.step(i, start)?;
             let bits = cells.iter().rev().fold(0, |bits, cell| bits << 1 | u64::from(cell.is_border()));
             borders.push(Borders { before, bits });
             before += bits.count_ones();
@@ -254,5 +258,38 @@ mod tests {
         Words::new(&counts, &start, &mut ticker).unwrap();
         assert!(!told.is_empty());
         assert!(told.iter().all(|report| *report == (1, start.to_vec())), "{told:?}");
+    }
+
+    #[test]
+    fn every_pretoken_counts_for_what_it_should_wherever_it_lies() {
+        let pretoken = |number: u32, length: usize| number.to_le_bytes().repeat(length.div_ceil(4))[..length].to_vec();
+        let counts_of = |often: u32, once: u32, length: usize| {
+            let mut counts = Counts::new(Pretokenizer::new("gpt2").unwrap(), ["<e>"]).unwrap();
+            for number in 0..often + once {
+                let count = if number < often { u64::from(number) + 2 } else { 1 };
+                counts.add_pretoken(&pretoken(number, length), count).unwrap();
+            }
+            counts
+        };
+        // With 7 bytes and a border each, those that count once may begin at a multiple of 64, or beside one.
+        for (often, once) in (0..20).flat_map(|often| [0, 1, 9].map(|once| (often, once))) {
+            for length in [5, 6, 7, 8] {
+                let counts = counts_of(often, once, length);
+                let mut checkpoint = |_: crate::train::Progress<'_>| Ok(());
+                let words = Words::new(&counts, &[], &mut Ticker::new(&mut checkpoint, Stage::Merging, None)).unwrap();
+                let (mut from, mut n) = (0, 0);
+                while let Some(bytes) = words.pretoken(from) {
+                    let symbols = bytes.clone().map(|at| u8::try_from(words.symbol(widen(at)).get()).unwrap());
+                    let found = symbols.collect::<Vec<_>>();
+                    let number = (0..often + once).find(|&number| pretoken(number, length) == found).unwrap();
+                    let expected = if number < often { u64::from(number) + 2 } else { 1 };
+                    assert!(bytes.clone().all(|at| words.weight(widen(at)) == expected), "{number}");
+                    (from, n) = (bytes.end, n + 1);
+                }
+                assert_eq!(n, often + once);
+                let mut pairs = words.pairs(&[1; Symbol::BYTES]);
+                assert!(pairs.all(|(at, _, weight)| weight == words.weight(widen(at))));
+            }
+        }
     }
 }
