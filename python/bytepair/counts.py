@@ -228,6 +228,7 @@ class Counts:
         Examples
         --------
         >>> import tempfile
+        >>> from pathlib import Path
         >>> counts = Counts()
         >>> counts.update(["low low lower"])
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -289,6 +290,7 @@ class Counts:
         Examples
         --------
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     paths = [Path(folder) / name for name in ("1.bpc", "2.bpc", "all.bpc")]
         ...     for path, text in zip(paths, ["low", "low er"]):
