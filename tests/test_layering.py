@@ -48,6 +48,7 @@ RUST_MAY_USE = {
         "error",
         "interrupt",
         "keys",
+        "huge_pages",
         "prefetch",
         "threads",
         "unicode",

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bytepair import _core
-from bytepair._files import as_path
 from bytepair._processors import n_processors
 from bytepair.errors import TrainingError
 from bytepair.sources import Files, Skipped
@@ -217,7 +216,8 @@ def _count_texts(counter: _core.Counter, sources: list[Source], meter: Meter) ->
             with _named(source.path):
                 counter.add_file(source.path, source.size)
         else:
-            batch.append(as_path(source.path).read_bytes())
+            with open(source.path, "rb") as file:
+                batch.append(file.read())
             n_batch += len(batch[-1])
             if n_batch >= BATCH_BYTES:
                 count_batch()
