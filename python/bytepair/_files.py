@@ -43,7 +43,7 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def target(path: Path) -> Path:
+def target(path: str | os.PathLike[str]) -> Path:
     """Return the file that writing to `path` replaces, which is another one where `path` is a symbolic link.
 
     Raises
@@ -91,7 +91,7 @@ def write(files: Mapping[Path, str | bytes]) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Lend a new, empty file in the folder of `path` that takes its place at the end.
 
     Whoever fills it also brings it to the disk. If something is raised, it vanishes.

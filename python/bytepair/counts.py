@@ -236,7 +236,7 @@ class Counts:
         ...     Counts.load(Path(folder) / "part.bpc") == counts
         True
         """
-        with _files.replacing(_files.as_path(path)) as part:
+        with _files.replacing(path) as part:
             self._counts.save(part)
 
     @classmethod
@@ -303,7 +303,7 @@ class Counts:
         """
         if isinstance(paths, str | bytes | os.PathLike):
             raise TypeError(f"paths must be an iterable of paths; pass [{paths!r}]")
-        with _files.replacing(_files.as_path(out)) as part:
+        with _files.replacing(out) as part:
             _core.Counts.merge_files([os.fspath(path) for path in paths], part)
 
     def most_common(self, n: int | None = None) -> list[tuple[bytes, int]]:

@@ -177,7 +177,7 @@ class Tokenizer(TrainedTokenizer):
 
         Notes
         -----
-        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training on text takes some 11 to 20 s
+        O(n) to count n bytes, then O(s log s) for s bytes of distinct pretokens. Training on text takes up to some 25 s
         bytes of memory, whatever `memory_limit` says.
 
         Rows of the library `datasets` are ``train(dataset["text"])``; without a Python object for each text they are

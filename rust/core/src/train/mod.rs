@@ -82,7 +82,7 @@ impl TrainOptions {
 ///
 /// With S bytes of distinct pretokens and P pairs ever formed, of which none occurs more than C times, O(S + R + P log PC)
 /// expected, where R, the occurrences visited, is at most the occurrences of all these pairs: O(S log S), and in practice a
-/// few times S. Time does not depend on how long a pretoken is. Memory is some 11 to 20 S bytes for text.
+/// few times S. Time does not depend on how long a pretoken is. Memory is up to some 25 S bytes for text.
 ///
 /// # Examples
 ///

@@ -44,7 +44,7 @@ impl<R: TieRule> Queue<R> {
 
     /// Takes out the pair that occurs most often, with its count.
     ///
-    /// `recount` tells how often a pair occurs now, or that it is no candidate any more; what errors it returns end the search.
+    /// `recount` tells how often a pair occurs now, or that it is no candidate any more; its errors end the search.
     pub(super) fn pop(
         &mut self,
         rule: &R,
@@ -76,23 +76,14 @@ impl<R: TieRule> Queue<R> {
         let most = self.far.iter().map(|&(_, count)| count).max().unwrap_or_default();
         self.least = most - most / 4;
         let mut i = 0;
-        while let Some((pair, count)) = self.far.get_mut(i) {
-            if *count < self.least {
+        while let Some(&(pair, count)) = self.far.get(i) {
+            if count < self.least {
                 i += 1;
                 continue;
             }
-            let pair = *pair;
-            match recount(pair)? {
-                Some(now) if now < self.least => {
-                    *count = now;
-                    i += 1;
-                }
-                now => {
-                    self.far.swap_remove(i);
-                    if let Some(count) = now {
-                        self.push(pair, count, rule)?;
-                    }
-                }
+            self.far.swap_remove(i);
+            if let Some(count) = recount(pair)? {
+                self.push(pair, count, rule)?;
             }
         }
         if self.far.len() < self.far.capacity() / 4 {

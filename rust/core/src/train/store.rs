@@ -340,7 +340,7 @@ mod tests {
         }
     }
 
-    /// With all but one joined each time, or always half, it would be 45 or 6 times here, and grow with the number of runs.
+    /// With all but one joined each time, or always half, it would be 41 or 6 times here, and grow with the number of runs.
     #[test]
     fn what_is_on_disk_is_seldom_written_again() {
         const N_RUNS: u32 = 10_000;

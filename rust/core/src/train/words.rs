@@ -12,6 +12,9 @@ use crate::prefetch::prefetch;
 /// Positions are 32 bits wide: half the memory of the index.
 const MAX_CELLS: usize = widen(u32::MAX);
 
+/// So many cells are written between two looks at the clock.
+const AT_ONCE: usize = 1 << 20;
+
 /// One byte of a pretoken, or the border between two.
 ///
 /// The first byte of a token holds its symbol. All other cells have the highest bit set: the last byte of a token holds its
@@ -105,7 +108,7 @@ impl Words {
         huge_pages::ask_for(&mut cells);
         while cells.len() < n_cells {
             ticker.tick(start)?;
-            cells.resize((cells.len() + (1 << 20)).min(n_cells), Cell::BORDER);
+            cells.resize((cells.len() + AT_ONCE).min(n_cells), Cell::BORDER);
         }
         let mut lone = [0; Symbol::BYTES];
         let [mut next_often, mut next_once] = [1, once];
@@ -115,7 +118,7 @@ impl Words {
                 return Ok(());
             }
             let next = if weight == 1 { &mut next_once } else { &mut next_often };
-            for piece in pretoken.chunks(1 << 20) {
+            for piece in pretoken.chunks(AT_ONCE) {
                 ticker.tick(start)?;
                 for (cell, &byte) in cells[*next..].iter_mut().zip(piece) {
                     *cell = Cell(byte.into());
