@@ -4,7 +4,6 @@
 
 use hashbrown::HashMap;
 
-use super::lone::Lone;
 use super::packed::Packing;
 use super::ring::Ring;
 use super::sink::Sink;
@@ -20,7 +19,6 @@ pub(super) struct Cache {
     pub(super) short: Table<2, 16>,
     /// From 64 KiB to 4 MiB.
     medium: Table<4, 32>,
-    pub(super) lone: Lone,
     pub(super) packing: Packing,
     ring: Ring,
     long: HashMap<Box<[u8]>, Box<[u32]>, foldhash::fast::RandomState>,
@@ -39,7 +37,6 @@ impl Cache {
         Self {
             short: Table::new(packing, 1 << 11, 1 << 18),
             medium: Table::new(packing, 1 << 9, 1 << 15),
-            lone: Lone::new(packing),
             packing,
             ring: Ring::default(),
             long: HashMap::default(),
@@ -55,7 +52,7 @@ impl Cache {
     /// What it takes of memory.
     pub(super) fn n_bytes(&self) -> usize {
         let tables = size_of_val(self.short.lines()) + size_of_val(self.medium.lines());
-        tables + self.lone.n_bytes() + self.ring.n_bytes() + self.long_bytes
+        tables + self.ring.n_bytes() + self.long_bytes
     }
 
     /// What a pretoken is looked for by.

@@ -6,10 +6,9 @@
 
 use std::sync::OnceLock;
 
-use super::lone::{split_wide, wide_character};
 use crate::counters::count;
 use crate::error::Result;
-use crate::ids::widen;
+use crate::ids::{halves, widen};
 use crate::vocab::{MergeTable, Vocabulary};
 
 /// Which neighbours some token may join.
@@ -23,13 +22,27 @@ pub(super) struct Cuts {
 
 /// Which pairs of characters of three bytes some token may join: at least those that one does, and few others.
 #[derive(Debug)]
-struct Characters {
-    /// By code point: the groups of joints that the character may be on the left of, and those that it may be on the right
-    /// of. Only where it shares one with its neighbour may a token join the two.
-    groups: Box<[[u8; 2]; 1 << 16]>,
+pub(super) struct Characters {
+    /// By code point.
+    groups: Box<[Groups; GROUPS]>,
     /// One bit for each hash of two whole characters that some token holds side by side.
     pairs: Vec<u64>,
 }
+
+/// The groups of joints that a character may be on the left of, and those that it may be on the right of. Only where it shares
+/// one with its neighbour may a token join the two.
+pub(super) type Groups = [u8; 2];
+
+/// For each character of three bytes, and one more, so that two can be read wherever there is one.
+pub(super) const GROUPS: usize = (1 << 16) + 1;
+
+/// Cuts are looked for after so many bytes at a time.
+pub(super) const N_CUTS: usize = 60;
+
+/// Around the places of cuts, from two bytes before the first one on, so that characters on both sides can be loaded.
+pub(super) const N_LOADED: usize = 72;
+
+pub(super) type Block = [u8; N_LOADED];
 
 /// The bits of [`Cuts`] for pairs of bytes as a file holds them: the lowest first.
 pub(crate) type Joints = [u8; 1 << 13];
@@ -68,11 +81,31 @@ impl Cuts {
         whole_pretokens: bool,
     ) -> Result<()> {
         if self.characters.get().is_none() && text.iter().any(|&byte| byte >= WIDE) {
-            vocabulary.check_room()?;
-            let characters = Characters::new(vocabulary, table, whole_pretokens);
-            self.characters.get_or_init(|| characters);
+            self.characters(vocabulary, table, whole_pretokens)?;
         }
         Ok(())
+    }
+
+    /// What is known of characters of three bytes, made where this is the first to ask.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    #[inline]
+    pub(super) fn characters(
+        &self,
+        vocabulary: &Vocabulary,
+        table: &MergeTable,
+        whole_pretokens: bool,
+    ) -> Result<&Characters> {
+        match self.characters.get() {
+            Some(characters) => Ok(characters),
+            None => {
+                vocabulary.check_room()?;
+                let characters = Characters::new(vocabulary, table, whole_pretokens);
+                Ok(self.characters.get_or_init(|| characters))
+            }
+        }
     }
 
     /// How long the first segment of some bytes is, up to their first safe cut or their end.
@@ -101,25 +134,6 @@ impl Cuts {
         at
     }
 
-    /// Calls `visit` with the characters of three bytes at the start of some bytes that stand alone, between two safe cuts or
-    /// at the end, and with what follows each, until one does not or `visit` says so.
-    #[inline(always)]
-    pub(super) fn lone_characters(&self, bytes: &[u8], mut visit: impl FnMut(u16, &[u8]) -> bool) {
-        let Some(characters) = self.characters.get() else { return };
-        let mut next = split_wide(bytes);
-        while let Some((left, rest)) = next {
-            next = split_wide(rest);
-            let is_joined = match (next, rest) {
-                (Some((right, _)), _) => characters.are_joined(left, right),
-                (None, &[first, ..]) => self.are_joined(&[last_byte(left), first]),
-                (None, []) => false,
-            };
-            if is_joined || !visit(left, rest) {
-                break;
-            }
-        }
-    }
-
     /// Whether some token may hold two bytes side by side.
     fn are_joined(&self, pair: &[u8]) -> bool {
         matches!(*pair, [left, right] if self.bytes[word(left, right)] >> (right & 63) & 1 == 1)
@@ -128,7 +142,7 @@ impl Cuts {
 
 impl Characters {
     fn new(vocabulary: &Vocabulary, table: &MergeTable, whole_pretokens: bool) -> Self {
-        let mut all = Self { groups: Box::new([[0; 2]; 1 << 16]), pairs: vec![0; 1 << 14] };
+        let mut all = Self { groups: Box::new([[0; 2]; GROUPS]), pairs: vec![0; PAIR_WORDS] };
         for_each_joint(vocabulary, table, whole_pretokens, |token, middle| {
             // Of most joints this is all there is to see: no such character ends before them, or begins after them.
             if !matches!(token.get(middle - 1..=middle), Some([0x80..=0xBF, WIDE..=0xEF])) {
@@ -152,22 +166,74 @@ impl Characters {
         all
     }
 
+    /// By code point: the groups of each.
+    pub(super) fn groups(&self) -> &[Groups; GROUPS] {
+        &self.groups
+    }
+
     #[inline(always)]
     fn are_joined(&self, left: u16, right: u16) -> bool {
         let ([lefts, _], [_, rights]) = (self.groups[usize::from(left)], self.groups[usize::from(right)]);
-        match lefts & rights {
-            0 => false,
-            PAIRED => {
-                let (word, bit) = pair_bit(left, right);
-                self.pairs[word] & bit != 0
-            }
-            _ => true,
+        let shared = lefts & rights;
+        let (word, bit) = pair_bit(left, right);
+        // No branch: in a text it would be taken for some pairs and not for others.
+        let is_pair = self.pairs[word % PAIR_WORDS] & bit != 0;
+        (shared & !PAIRED != 0) | (shared != 0) & is_pair
+    }
+
+    /// The safe cuts between characters of three bytes: bit `i` speaks of the place after byte `2 + i` of the block.
+    #[inline(always)]
+    pub(super) fn cuts(&self, block: &Block) -> u64 {
+        let wide = first_bytes(block);
+        self.cuts_among(block, wide & wide >> 3)
+    }
+
+    /// Those of [`cuts`](Self::cuts) that are among `places`.
+    #[inline(always)]
+    pub(super) fn cuts_among(&self, block: &Block, mut places: u64) -> u64 {
+        let mut cuts = 0;
+        while places != 0 {
+            let place = widen(places.trailing_zeros());
+            places &= places - 1;
+            let both = block.get(place..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+            let [low, high] = halves(u64::from_be_bytes(both) >> 16);
+            let (left, right) = (high << 8 | low >> 24, low);
+            let are_whole = (left & FIXED == FIXED_BITS) & (right & FIXED == FIXED_BITS);
+            let is_cut = are_whole & !self.are_joined(code_point(left), code_point(right));
+            cuts |= u64::from(is_cut) << place;
         }
+        cuts
     }
 }
 
+/// The bits that all characters of three bytes have alike, and what they are.
+const FIXED: u32 = 0xF0_C0_C0;
+const FIXED_BITS: u32 = 0xE0_80_80;
+
+/// The code point of a character of three bytes, which are the lower three.
+#[inline(always)]
+fn code_point(bytes: u32) -> u16 {
+    let [third, second, first, _] = bytes.to_le_bytes().map(u16::from);
+    first << 12 | (second & 0x3F) << 6 | third & 0x3F
+}
+
+/// Which of the first 64 bytes may begin a character of three bytes.
+#[inline(always)]
+fn first_bytes(block: &Block) -> u64 {
+    let words = block.as_chunks::<8>().0.iter().take(8);
+    words.enumerate().fold(0, |mask, (index, word)| {
+        let word = u64::from_le_bytes(*word);
+        // The highest bit of each byte tells; the product moves that of byte `i` to bit 56 + `i`, and no two of its terms meet.
+        let wide = word & word << 1 & word << 2 & !(word << 3) & 0x8080_8080_8080_8080;
+        mask | (wide.wrapping_mul(0x0002_0408_1020_4081) >> 56) << (8 * index)
+    })
+}
+
 /// The group of characters that stand whole beside another in some token: which, `pairs` says.
-const PAIRED: u8 = 1 << 7;
+pub(super) const PAIRED: u8 = 1 << 7;
+
+/// The bits of pairs are in so many words.
+const PAIR_WORDS: usize = 1 << 14;
 
 /// The first byte of characters of three bytes, and of four.
 const WIDE: u8 = 0xE0;
@@ -240,11 +306,13 @@ fn characters_at_start(bytes: &[u8]) -> Option<(Range, u32)> {
     }
 }
 
-/// The last byte of a character of three.
+/// The character that bytes start with, where it has three bytes.
 #[inline(always)]
-fn last_byte(character: u16) -> u8 {
-    let [low, _] = character.to_le_bytes();
-    0x80 | low & 0x3F
+fn wide_character(bytes: &[u8]) -> Option<u16> {
+    let &[first, second, third, ..] = bytes else { return None };
+    let bytes = u32::from_be_bytes([0, first, second, third]);
+    // One comparison for all of them.
+    (bytes & FIXED == FIXED_BITS).then(|| code_point(bytes))
 }
 
 /// Which word has the bit of a pair of bytes.
@@ -261,33 +329,45 @@ fn pair_bit(left: u16, right: u16) -> (usize, u64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::builtin;
+    use crate::tokenizer::Tokenizer;
     use crate::vocab::canonical::normalise;
 
-    /// Where the segments of a pretoken end, lone characters looked for or not.
+    /// A vocabulary with few joints between characters, and one with many.
+    pub(in super::super) static TOKENIZERS: LazyLock<[Tokenizer; 2]> =
+        LazyLock::new(|| ["gpt2", "o200k_base"].map(|name| builtin::tokenizer(name).unwrap().unwrap()));
+
+    /// Where the segments of a pretoken end.
     fn ends(cuts: &Cuts, pretoken: &[u8]) -> Vec<usize> {
         let (mut ends, mut end) = (Vec::new(), 0);
         while end < pretoken.len() {
             end += cuts.first_segment(&pretoken[end..]);
             ends.push(end);
         }
-        let (mut others, mut end) = (Vec::new(), 0);
-        while end < pretoken.len() {
-            cuts.lone_characters(&pretoken[end..], |character, rest| {
-                assert_eq!(wide_character(&pretoken[end..]), Some(character));
-                end = pretoken.len() - rest.len();
-                others.push(end);
-                true
-            });
-            if end < pretoken.len() {
-                end += cuts.first_segment(&pretoken[end..]);
-                others.push(end);
-            }
-        }
-        assert_eq!(ends, others, "{pretoken:?}");
+        check_blocks(cuts, pretoken, &ends);
         ends
+    }
+
+    /// What is found in blocks are the ends between two characters of three bytes.
+    fn check_blocks(cuts: &Cuts, pretoken: &[u8], ends: &[usize]) {
+        let is_wide = |at: Option<usize>| at.and_then(|at| wide_character(pretoken.get(at..)?)).is_some();
+        let expected: Vec<usize> =
+            ends.iter().copied().filter(|&end| is_wide(end.checked_sub(3)) && is_wide(Some(end))).collect();
+        let mut found = Vec::new();
+        for (first, bytes) in pretoken.chunks(N_CUTS).enumerate() {
+            let mut block = [0; N_LOADED];
+            let around = [0; 2].iter().chain(pretoken).skip(N_CUTS * first);
+            block.iter_mut().zip(around).for_each(|(slot, &byte)| *slot = byte);
+            let places = cuts.characters.get().unwrap().cuts(&block);
+            found.extend(
+                (0..bytes.len()).filter(|place| places >> place & 1 == 1).map(|place| N_CUTS * first + place + 1),
+            );
+        }
+        assert_eq!(found, expected, "{pretoken:?}");
     }
 
     /// A cut is safe if no token holds the end of what is before it and the start of what is after it. Here tokens are

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::cuts::{Cuts, Joints};
+use super::cuts::{Characters, Cuts, Joints};
 use super::packed::Packing;
 use super::prefixes::{Prefixes, Tokens};
 use super::run::Run;
@@ -256,6 +256,11 @@ impl Encoder {
     /// Makes the safe cuts of a text ready to be looked for.
     pub(super) fn prepare_cuts(&self, vocabulary: &Vocabulary, text: &[u8]) -> Result<()> {
         self.cuts.prepare(text, vocabulary, self.table(), self.whole_pretokens)
+    }
+
+    /// The safe cuts between characters of three bytes, known from now on.
+    pub(super) fn characters(&self, vocabulary: &Vocabulary) -> Result<&Characters> {
+        self.cuts.characters(vocabulary, self.table(), self.whole_pretokens)
     }
 
     /// The sorted tokens, sorted where this is the first to ask.

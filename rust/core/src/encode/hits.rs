@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use super::batch::Batch;
 use super::cache::Cache;
-use super::lone::Lone;
 use super::packed::{Packed, Packing};
 use super::sink::{Few, Sink};
 use super::table::Line;
@@ -26,7 +25,7 @@ pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>
     let (keys, places) = (batch.keys.get(..range.end), batch.places.get(..range.end));
     let lines = cache.short.lines();
     let (keys, places) = (keys.unwrap_or_default(), places.unwrap_or_default());
-    let hits = Hits { keys, places, lines, lone_bits: batch.lone, lone: &cache.lone, next: range.start };
+    let hits = Hits { keys, places, lines, next: range.start };
     match tier {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the tier is available, and what has AVX-512 has AVX2.
@@ -53,9 +52,6 @@ struct Hits<'a> {
     keys: &'a [Key<2>],
     places: &'a [u32],
     lines: &'a [Line<2, 16>],
-    /// One bit for each that is a lone character.
-    lone_bits: u64,
-    lone: &'a Lone,
     next: usize,
 }
 
@@ -79,28 +75,12 @@ impl Hits<'_> {
         let mut next = self.next;
         let left = |all: usize| next.min(all)..;
         let mut left = self.keys[left(self.keys.len())].iter().zip(&self.places[left(self.places.len())]);
-        if self.lone_bits == 0 {
-            sink.take_hits(std::iter::from_fn(|| {
-                let (key, &place) = left.next()?;
-                let packed = short(self.lines, key, place, &way)?;
-                next += 1;
-                Some(unpack(packed))
-            }));
-        } else {
-            sink.take_hits(std::iter::from_fn(|| {
-                let (key, &place) = left.next()?;
-                let few = match self.lone_bits >> next & 1 {
-                    0 => unpack(short(self.lines, key, place, &way)?),
-                    _ => unpack(self.lone.get(u16::try_from(place).ok()?)?),
-                };
-                // A lone character that is not known yet has no ids.
-                if few.1 == 0 {
-                    return None;
-                }
-                next += 1;
-                Some(few)
-            }));
-        }
+        sink.take_hits(std::iter::from_fn(|| {
+            let (key, &place) = left.next()?;
+            let packed = short(self.lines, key, place, &way)?;
+            next += 1;
+            Some(unpack(packed))
+        }));
         next
     }
 }

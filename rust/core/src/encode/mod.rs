@@ -3,12 +3,13 @@
 //! [`naive`] is the definition; [`Encoder`] gives the same ids fast: a whole token by look-up, a pretoken seen lately
 //! from a cache, a short one by an array scan, a long one by such scans of windows or a walk, linear for any input.
 
+#[cfg(target_arch = "x86_64")]
+mod apart;
 mod batch;
 mod cache;
 mod cuts;
 mod encoder;
 mod hits;
-mod lone;
 mod long;
 pub mod naive;
 mod packed;
@@ -18,6 +19,7 @@ mod prefixes;
 mod ring;
 mod run;
 mod scratch;
+mod segments;
 mod short;
 mod sink;
 mod table;

@@ -1,12 +1,13 @@
 //! Pretokens to ids: a batch at a time from the cache, what is not there by whole-token look-up and merging.
 
-use std::ops::{ControlFlow, Range, RangeInclusive};
+use std::ops::{ControlFlow, Range};
 
 use super::batch::Batch;
 use super::cache::Sought;
 use super::encoder::Encoder;
 use super::hits;
 use super::scratch::Scratch;
+use super::segments::{PART, Segments};
 use super::sink::{Collect, Sink};
 use crate::counters::count;
 use crate::error::Result;
@@ -116,68 +117,68 @@ impl<'a, S: Sink> Run<'a, S> {
 
     /// Encodes consecutive pretokens, the first from `start`.
     #[inline(never)]
-    pub(super) fn encode_ends(&mut self, mut start: usize, ends: &[usize]) -> Result<()> {
+    pub(super) fn encode_ends(&mut self, start: usize, ends: &[usize]) -> Result<()> {
         // It is lent, not made, as that would take longer than to encode a few words.
         let mut batch = self.scratch.batch.take().unwrap_or_default();
-        let mut encoded = Ok(());
         let text = self.text.get(start..ends.last().copied().unwrap_or(start)).unwrap_or_default();
-        let is_ascii = text.is_ascii();
-        for ends in ends.chunks(BATCH) {
-            let end = ends.last().copied().unwrap_or(start);
-            encoded = if !is_ascii && n_wide(self.text.get(start..end).unwrap_or_default()) >= ends.len() {
-                self.encode_cut(&mut batch, start, ends)
-            } else {
-                batch.fill(self.tier, &self.scratch.cache.short, self.text, start, ends);
-                self.encode_batch(&mut batch)
-            };
-            start = end;
-            if encoded.is_err() {
-                break;
-            }
-        }
+        let encoded = if !text.is_ascii() && n_wide(text) >= ends.len() / WIDE_PER {
+            let mut segments = self.scratch.segments.take().unwrap_or_default();
+            let encoded = self.encode_cut(&mut batch, &mut segments, start, ends);
+            self.scratch.segments = Some(segments);
+            encoded
+        } else {
+            self.encode_parts(&mut batch, start, ends, None)
+        };
         self.scratch.batch = Some(batch);
         encoded
     }
 
     /// Encodes consecutive pretokens, some of which may have safe cuts.
-    fn encode_cut(&mut self, batch: &mut Batch, mut start: usize, ends: &[usize]) -> Result<()> {
-        let encoder = self.encoder;
-        encoder.prepare_cuts(self.vocabulary, self.text.get(start..).unwrap_or_default())?;
-        batch.begin(start);
-        for &end in ends {
-            let pretoken = self.text.get(start..end).unwrap_or_default();
-            if may_have_cuts(pretoken) {
-                let mut rest = pretoken;
-                while !rest.is_empty() {
-                    let is_start = rest.len() == pretoken.len();
-                    let n_bytes = batch.push_lone(&encoder.cuts, end, rest, is_start);
-                    rest = rest.get(n_bytes..).unwrap_or_default();
-                    start += n_bytes;
-                    if !rest.is_empty() && !batch.is_full() {
-                        let n_bytes = encoder.cuts.first_segment(rest);
-                        rest = rest.get(n_bytes..).unwrap_or_default();
-                        let is_part = encoder.whole_pretokens && n_bytes < pretoken.len();
-                        batch.push(&self.scratch.cache.short, self.text, start, start + n_bytes, is_part);
-                        start += n_bytes;
-                    }
-                    if batch.is_full() {
-                        self.encode_batch(batch)?;
-                    }
-                }
-            } else {
-                batch.push(&self.scratch.cache.short, self.text, start, end, false);
-                if batch.is_full() {
-                    self.encode_batch(batch)?;
-                }
-                start = end;
-            }
+    fn encode_cut(
+        &mut self,
+        batch: &mut Batch,
+        segments: &mut Segments,
+        mut start: usize,
+        mut ends: &[usize],
+    ) -> Result<()> {
+        let characters = self.encoder.characters(self.vocabulary)?;
+        let pretokens = (start, ends);
+        let (mut part, end) = (start, ends.last().copied().unwrap_or(start));
+        while part < end {
+            let part_end = end.min(part + PART);
+            segments.find(self.tier, characters, self.text, part..part_end, ends);
+            self.encode_parts(batch, start, segments.ends(), Some(pretokens))?;
+            start = segments.ends().last().copied().unwrap_or(start);
+            ends = ends.get(ends.partition_point(|&end| end <= part_end)..).unwrap_or_default();
+            part = part_end;
         }
-        self.encode_batch(batch)
+        Ok(())
     }
 
-    /// Encodes a batch, and begins the next where it ends.
+    /// Encodes consecutive pretokens; or segments of `pretokens`, if there are such, which start and end as they say.
     #[inline]
-    fn encode_batch(&mut self, batch: &mut Batch) -> Result<()> {
+    fn encode_parts(
+        &mut self,
+        batch: &mut Batch,
+        mut start: usize,
+        ends: &[usize],
+        pretokens: Option<(usize, &[usize])>,
+    ) -> Result<()> {
+        for ends in ends.chunks(BATCH) {
+            let table = &self.scratch.cache.short;
+            batch.fill(self.tier, table, self.text, start, ends);
+            if let Some((start, ends)) = pretokens.filter(|_| self.encoder.whole_pretokens) {
+                batch.mark_parts(table.places(), start, ends);
+            }
+            self.encode_batch(batch)?;
+            start = batch.end();
+        }
+        Ok(())
+    }
+
+    /// Encodes a batch.
+    #[inline]
+    fn encode_batch(&mut self, batch: &Batch) -> Result<()> {
         let mut next = 0;
         while let [text_end, rest @ ..] = self.text_ends
             && *text_end <= batch.end()
@@ -189,7 +190,6 @@ impl<'a, S: Sink> Run<'a, S> {
         }
         let n = batch.n();
         self.encode_some(batch, next..n)?;
-        batch.begin(batch.end());
         self.sink.finish()?;
         self.step(n)
     }
@@ -203,10 +203,6 @@ impl<'a, S: Sink> Run<'a, S> {
             count(index - next);
             next = index + 1;
             let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
-            if let Some(character) = batch.lone(index) {
-                self.encode_lone(pretoken, character)?;
-                continue;
-            }
             let sought = batch.sought(&self.scratch.cache, index, pretoken);
             if !self.scratch.cache.take(sought, &mut self.sink)? {
                 self.encode_new(pretoken, sought)?;
@@ -242,25 +238,6 @@ impl<'a, S: Sink> Run<'a, S> {
         }
         self.sink.take(&ids)?;
         self.scratch.fresh = ids;
-        Ok(())
-    }
-
-    /// Encodes a character that is met for the first time.
-    fn encode_lone(&mut self, pretoken: Pretoken<'_>, character: u16) -> Result<()> {
-        let Self { encoder, vocabulary, interrupt, .. } = *self;
-        let whole = vocabulary.ordinary_id(pretoken.bytes()).filter(|_| encoder.whole_pretokens);
-        let mut ids = std::mem::take(&mut self.scratch.merged);
-        ids.clear();
-        match whole {
-            Some(id) if !pretoken.is_segment => ids.push(id.get()),
-            _ => encoder.merge(vocabulary, &mut self.scratch.long, pretoken.bytes(), interrupt, &mut ids)?,
-        }
-        // Where a whole pretoken and a segment differ, neither is remembered.
-        if whole.is_none_or(|id| encoder.is_reachable(id.get())) {
-            self.scratch.cache.lone.insert(character, &ids);
-        }
-        self.sink.take(&ids)?;
-        self.scratch.merged = ids;
         Ok(())
     }
 
@@ -331,26 +308,11 @@ impl<'a, S: Sink> Run<'a, S> {
 /// The first byte of characters of three bytes, and of four.
 const WIDE: u8 = 0xE0;
 
-/// How many characters of three bytes or more a text has between which there may be safe cuts.
+/// Safe cuts are looked for where there are as many characters of three bytes or more as one in so many pretokens.
+const WIDE_PER: usize = 2;
+
+/// How many characters of three bytes or more a text has.
 fn n_wide(text: &[u8]) -> usize {
-    // Most texts have none, which is sooner seen than counted.
-    if text.iter().fold(0, |highest, &byte| highest.max(byte)) < WIDE {
-        return 0;
-    }
-    let is_wide = |byte: u8| byte >= WIDE && !HANGUL.contains(&byte);
     // As long as a sum is a byte, there are many at a time.
-    text.chunks(255).map(|text| usize::from(text.iter().map(|&byte| u8::from(is_wide(byte))).sum::<u8>())).sum()
+    text.chunks(255).map(|text| usize::from(text.iter().map(|&byte| u8::from(byte >= WIDE)).sum::<u8>())).sum()
 }
-
-/// Whether to cut a pretoken before it is looked for: it begins with a character of three bytes, or a space and such a one,
-/// and goes on. Of others, those that are not in the cache are looked at more closely.
-#[inline(always)]
-fn may_have_cuts(pretoken: &[u8]) -> bool {
-    let [first, second, _, ..] = *pretoken else { return false };
-    let lead = if first >= WIDE { first } else { second };
-    // Korean has spaces: its words are short, and come again.
-    lead >= WIDE && (pretoken.len() > MAX_MEDIUM || !HANGUL.contains(&lead))
-}
-
-/// The first bytes of Korean syllables.
-const HANGUL: RangeInclusive<u8> = 0xEA..=0xED;

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::long;
 use super::packed::Packing;
+use super::segments::Segments;
 use super::sink::Waiting;
 use crate::pretokenize::Joined;
 
@@ -16,6 +17,7 @@ pub struct Scratch {
     pub(super) cache: Cache,
     pub(super) long: long::Workspace,
     pub(super) batch: Option<Box<Batch>>,
+    pub(super) segments: Option<Box<Segments>>,
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) joined: Joined,
     /// The ids of one pretoken that was not in the cache.
@@ -65,8 +67,10 @@ impl Scratch {
 
     /// What it takes of memory, but for small change.
     pub(super) fn n_bytes(&self) -> usize {
-        let Self { cache, long, batch, waiting, fresh, merged, ids, bytes, .. } = self;
-        let lent = batch.as_deref().map_or(0, size_of_val) + waiting.as_deref().map_or(0, size_of_val);
+        let Self { cache, long, batch, segments, waiting, fresh, merged, ids, bytes, .. } = self;
+        let lent = batch.as_deref().map_or(0, size_of_val)
+            + segments.as_deref().map_or(0, size_of_val)
+            + waiting.as_deref().map_or(0, size_of_val);
         let ids = size_of::<u32>() * (fresh.capacity() + merged.capacity() + ids.capacity());
         size_of_val(self) + cache.n_bytes() + long.n_bytes() + lent + ids + bytes.capacity()
     }

@@ -222,6 +222,29 @@ fn a_segment_is_not_a_whole_pretoken() {
     }
 }
 
+/// A text that is cut in several parts has the ids of its pretokens, wherever a part ends: in one of them, or where one ends.
+#[test]
+fn a_text_cut_in_parts_has_the_ids_of_its_pretokens() {
+    for name in ["gpt2", "o200k_base"] {
+        // Of a user's pattern, 512 pretokens are encoded at a time, however long they are.
+        let pretokenizer = Pretokenizer::new(r"\p{Han}+|\P{Han}+").unwrap();
+        let definition = crate::builtin::definition(name).unwrap().unwrap();
+        let tokenizer = Tokenizer::new(Definition { name: None, pretokenizer, ..definition }).unwrap();
+        let mut scratch = Scratch::default();
+        for n_before in 0..70 {
+            let text = [&"x".repeat(n_before), &"天地玄黃，宇宙洪荒。 Hello, hello 世界!".repeat(300)[..]].concat();
+            let mut expected = Vec::new();
+            let _ = tokenizer.pretokenizer().split(text.as_bytes(), |pretoken| {
+                long::encode_plainly(tokenizer.encoder().table(), pretoken, &mut expected);
+                std::ops::ControlFlow::<()>::Continue(())
+            });
+            let mut ids = Vec::new();
+            tokenizer.encode(&mut scratch, text.as_bytes(), Allowed::None, &mut ids).unwrap();
+            assert!(ids == expected, "{name} {n_before}");
+        }
+    }
+}
+
 /// What is looked through part by part has the segments of the whole, wherever a part ends in it.
 #[test]
 fn a_long_segment_is_encoded_as_by_the_definition() {

@@ -16,7 +16,7 @@ use crate::ids::widen;
 use crate::unicode::{Class, class_of};
 
 /// As many bytes as a mask has bits.
-pub(super) const N_BYTES: usize = 64;
+pub(crate) const N_BYTES: usize = 64;
 
 /// A block is loaded with a few bytes that follow, so that a character at its end can be loaded at once.
 pub(super) const N_LOADED: usize = N_BYTES + 8;
@@ -35,7 +35,7 @@ pub(super) struct Masks<C, H, W> {
 
 /// [`Masks::write_ends`] bit by bit.
 #[inline(always)]
-pub(super) fn write_ends(mut lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
+pub(crate) fn write_ends(mut lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
     // Eight at a time, some of them in vain: how many there are would be a guess of the processor's.
     for eight in ends.as_chunks_mut::<8>().0.iter_mut().take(widen(lasts.count_ones()).div_ceil(8)) {
         for slot in eight {

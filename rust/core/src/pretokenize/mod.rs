@@ -24,11 +24,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::unicode::{Chunk, utf8_chunks};
+pub(crate) use blocks::{N_BYTES as N_ENDS, write_ends};
 pub use finder::Finder;
 pub(crate) use joined::{Joined, is_short};
 use pattern::Pattern;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 pub use simd::Tier;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use simd::write_ends_avx512;
 
 /// Splits text into pretokens: the spans that merges never cross.
 ///

@@ -93,7 +93,7 @@ static PLACES: [u8; N_BYTES] = {
 /// As [`blocks::write_ends`]: the places of the bits are chosen from all places at once, and widened eight at a time.
 #[inline]
 #[target_feature(enable = "avx512bw,avx512vbmi2")]
-fn write_ends(lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
+pub(crate) fn write_ends(lasts: u64, start: usize, ends: &mut [usize; N_BYTES]) {
     let mut places = [0_u8; N_BYTES];
     // SAFETY: it writes 64 bytes into an array of as many.
     unsafe { _mm512_storeu_si512(places.as_mut_ptr().cast(), _mm512_maskz_compress_epi8(lasts, load(&PLACES))) };
