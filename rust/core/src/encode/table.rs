@@ -166,10 +166,10 @@ impl<const W: usize, const B: usize> Table<W, B> {
         }
     }
 
-    /// Makes up to four times as many lines and moves what is known, which would cost far more to find out again.
+    /// Makes up to eight times as many lines and moves what is known, which would cost far more to find out again.
     #[cold]
     fn grow(&mut self) {
-        let n_lines = (4 * self.lines.len()).clamp(self.min_lines, self.max_lines);
+        let n_lines = (8 * self.lines.len()).clamp(self.min_lines, self.max_lines);
         let mut more = Vec::with_capacity(n_lines);
         huge_pages::ask_for(&mut more);
         more.resize(n_lines, Line::EMPTY);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::slots::{Seeds, Slots};
+use super::pairs::Pairs;
 use crate::counters::count;
 use crate::error::{Result, check_room};
-use crate::ids::{Pair, Symbol, TokenId, widen};
+use crate::ids::{Symbol, TokenId, widen};
 
 /// The canonical merges of a vocabulary: what [`canonical::normalise`](super::canonical::normalise) makes.
 #[derive(Clone, Debug)]
@@ -14,10 +14,7 @@ pub struct MergeTable {
     /// What each pair of single bytes makes, indexed by `left << 8 | right`.
     byte_pairs: Vec<Symbol>,
     /// The merges of all other pairs, by pair.
-    by_pair: Slots,
-    seeds: Seeds,
-    /// One bit for each hash: a pair whose bit is not set is not in `by_pair`. Most pairs that are asked for are not.
-    filter: Vec<u64>,
+    by_pair: Pairs,
     /// The two symbols of each merge, in rank order.
     parts: Cow<'static, [Parts]>,
     ids: Ids,
@@ -68,14 +65,10 @@ impl MergeTable {
 
     /// One that knows no merge by its pair yet, with room for `n_merges`.
     fn empty(ids: Ids, parts: Cow<'static, [Parts]>, n_merges: usize) -> Result<Self> {
-        // Eight bits for each merge or more: one wrong answer in eight at the most.
-        let n_words = (n_merges / 8).next_power_of_two().max(1 << 10);
-        check_room(Slots::n_bytes(n_merges) + n_words * size_of::<u64>(), "the merges")?;
+        check_room(Pairs::n_bytes(n_merges), "the merges")?;
         Ok(Self {
             byte_pairs: vec![Symbol::NONE; 1 << 16],
-            by_pair: Slots::new(n_merges),
-            seeds: Seeds::new(),
-            filter: vec![0; n_words],
+            by_pair: Pairs::new(n_merges),
             parts,
             ids,
             dirty: Vec::new(),
@@ -104,10 +97,7 @@ impl MergeTable {
         if let Some(slot) = byte_pair(left, right).and_then(|index| self.byte_pairs.get_mut(index)) {
             *slot = merged;
         } else {
-            let hash = self.seeds.pair(Pair::new(left, right));
-            let (word, bit) = self.filter_bit(hash);
-            self.filter[word] |= bit;
-            self.by_pair.insert(hash, merged.index() - Symbol::BYTES);
+            self.by_pair.insert(left, right, merged);
         }
     }
 
@@ -128,23 +118,7 @@ impl MergeTable {
         if let Some(&merged) = byte_pair(left, right).and_then(|index| self.byte_pairs.get(index)) {
             return merged;
         }
-        let hash = self.seeds.pair(Pair::new(left, right));
-        let (word, bit) = self.filter_bit(hash);
-        if self.filter[word] & bit == 0 { Symbol::NONE } else { self.find(hash, left, right) }
-    }
-
-    /// [`merged`](Self::merged) for a pair that has passed the filter.
-    #[inline(never)]
-    fn find(&self, hash: u64, left: Symbol, right: Symbol) -> Symbol {
-        let parts = packed(left, right);
-        let merge = self.by_pair.find(hash, |merge| self.parts.get(merge) == Some(&parts));
-        merge.map_or(Symbol::NONE, |merge| Symbol::from_index(Symbol::BYTES + merge))
-    }
-
-    /// Where a hash has its bit: a word of the filter, whose length is a power of two, and a bit in it.
-    #[inline(always)]
-    fn filter_bit(&self, hash: u64) -> (usize, u64) {
-        (usize::try_from(hash >> 6).unwrap_or(0) & (self.filter.len() - 1), 1 << (hash & 63))
+        self.by_pair.find(left, right)
     }
 
     /// The token id of a symbol.

@@ -7,6 +7,7 @@ mod added;
 pub mod canonical;
 mod merges;
 pub mod missing;
+mod pairs;
 mod passes;
 pub(crate) mod queue;
 mod rule;
