@@ -54,13 +54,13 @@ pub struct Tokenizer {
 }
 
 /// Makes room in a list for the ids of `n_left` bytes more, where it may soon be full: for as many to a byte as the `n_done`
-/// before have, but at least a third, and an eighth more.
+/// before have, whose ids come after the first `n_before`, but at least a third, and an eighth more.
 ///
 /// A list that doubles its length instead is moved time and again, and is half empty in the end. It does so where there is no
 /// room for so many at once, and where they are more.
-fn reserve_for_rest(ids: &mut Vec<u32>, n_done: usize, n_left: usize) {
+fn reserve_for_rest(ids: &mut Vec<u32>, n_before: usize, n_done: usize, n_left: usize) {
     const KIB: usize = 1 << 10;
-    let per_kib = (ids.len() / n_done.div_ceil(KIB).max(1)).max(KIB / 3);
+    let per_kib = ((ids.len() - n_before) / n_done.div_ceil(KIB).max(1)).max(KIB / 3);
     let soon = n_left.min(2 * parallel::BLOCK_BYTES);
     if ids.capacity() - ids.len() < per_kib * soon / KIB {
         let n_more = per_kib * n_left.div_ceil(KIB);
@@ -306,19 +306,17 @@ impl Tokenizer {
         if !self.keeps_text {
             return self.encode_changed(scratch, text, specials, interrupt, out);
         }
-        // Text has three bytes a token or more; what this is short of, growing makes up for.
-        out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
         let missing = self.vocabulary.missing_bytes();
         let Some(matcher) = specials.found() else {
             missing.check(text, 0)?;
-            return self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, interrupt, out);
+            return self.encode_text(scratch, text, interrupt, out);
         };
         let mut start = 0;
         for segment in matcher.literals().segments(text) {
             match segment {
                 Segment::Text(text) => {
                     missing.check(text, start)?;
-                    self.encoder.encode(&self.vocabulary, &self.pretokenizer, scratch, text, interrupt, out)?;
+                    self.encode_text(scratch, text, interrupt, out)?;
                     start += text.len();
                 }
                 Segment::Literal(index) => {
@@ -411,7 +409,7 @@ impl Tokenizer {
             for (first, block) in parallel::blocks(texts) {
                 encode(&mut scratch, first, block, &mut batch)?;
                 n_done += n_bytes_of(block);
-                reserve_for_rest(&mut batch.ids, n_done, n_bytes - n_done);
+                reserve_for_rest(&mut batch.ids, 0, n_done, n_bytes - n_done);
             }
             return Ok(batch);
         }
@@ -422,11 +420,35 @@ impl Tokenizer {
             batch.ids.append(&mut part.ids);
             batch.ends.extend(part.ends.drain(..).map(|end| start + end));
             n_done += blocks.next().map_or(0, |(_, block)| n_bytes_of(block));
-            reserve_for_rest(&mut batch.ids, n_done, n_bytes - n_done);
+            reserve_for_rest(&mut batch.ids, 0, n_done, n_bytes - n_done);
             Ok(())
         };
         parallel::for_blocks(&pieces.pieces, n_threads, |thread| pool.lend_to(thread), encode, append)?;
         Ok(batch)
+    }
+
+    /// Encodes text without special tokens, a long one in pieces: how many ids the first has tells how much room all want.
+    fn encode_text(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        interrupt: &Interrupt<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        let Self { encoder, vocabulary, pretokenizer, .. } = self;
+        if text.len() < 2 * parallel::BLOCK_BYTES || !pretokenizer.has_safe_cuts() {
+            // Text has three bytes a token or more; what this is short of, growing makes up for.
+            out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
+            huge_pages::ask_for(out);
+            return encoder.encode(vocabulary, pretokenizer, scratch, text, interrupt, out);
+        }
+        let (n_before, mut n_done) = (out.len(), 0);
+        for piece in Pieces::cut(&[text], |text, at| pretokenizer.is_safe_cut(text, at)).pieces.iter() {
+            encoder.encode(vocabulary, pretokenizer, scratch, piece, interrupt, out)?;
+            n_done += piece.len();
+            reserve_for_rest(out, n_before, n_done, text.len() - n_done);
+        }
+        Ok(())
     }
 
     /// Encodes short texts together; they are kept, hold no special token that is found, and miss no byte.
