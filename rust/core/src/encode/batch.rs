@@ -3,7 +3,8 @@
 
 use super::cache::{Cache, Sought};
 use super::table::Table;
-use crate::keys::{BATCH, EMPTY, Key, MAX_SHORT, Places, Pretoken, ROOM, SEGMENT, make_keys};
+use crate::ids::widen;
+use crate::keys::{BATCH, EMPTY, Key, MAX_SHORT, Pretoken, ROOM, SEGMENT, make_keys};
 use crate::pretokenize::Tier;
 
 /// Consecutive pretokens, or segments of them.
@@ -61,16 +62,20 @@ impl Batch {
 
     /// Tells the segments from whole pretokens, of which the first starts at `start` and each ends at one of `ends`: where their
     /// ids may differ, their keys do.
-    pub(super) fn mark_parts(&mut self, places: &Places<2>, start: usize, ends: &[usize]) {
-        let is_border = |place: usize| place == start || ends.binary_search(&place).is_ok();
-        let mut is_start = is_border(self.start);
+    pub(super) fn mark_parts(&mut self, table: &Table<2, 16>, start: usize, ends: &[usize]) {
+        let (mask, fetch) = table.fetch();
+        let rest = ends.get(ends.partition_point(|&end| end < self.start)..).unwrap_or_default();
+        let mut borders = rest.iter().copied().peekable();
+        // Each pretoken ends where a segment does.
+        let mut is_start = self.start == start || borders.next_if_eq(&self.start).is_some();
         let all = self.ends.iter().zip(&mut self.keys).zip(&mut self.places).take(self.n);
-        for (index, ((&end, key), place)) in all.enumerate() {
-            let is_end = is_border(end);
+        for (index, ((end, key), place)) in all.enumerate() {
+            let is_end = borders.next_if_eq(end).is_some();
             if !(is_start && is_end) {
                 self.parts |= 1 << index;
                 key[1] |= SEGMENT;
-                *place = places.of(key);
+                *place = table.places().of(key);
+                fetch(widen(*place) & mask);
             }
             is_start = is_end;
         }

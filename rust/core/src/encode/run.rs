@@ -168,7 +168,7 @@ impl<'a, S: Sink> Run<'a, S> {
             let table = &self.scratch.cache.short;
             batch.fill(self.tier, table, self.text, start, ends);
             if let Some((start, ends)) = pretokens.filter(|_| self.encoder.whole_pretokens) {
-                batch.mark_parts(table.places(), start, ends);
+                batch.mark_parts(table, start, ends);
             }
             self.encode_batch(batch)?;
             start = batch.end();
