@@ -230,10 +230,16 @@ impl Encoder {
             }
             vocabulary.check_room()?;
         }
-        // A token that merges lead to is its own encoding.
-        if let Some(id) = vocabulary.ordinary_id(bytes).filter(|id| self.is_reachable(id.get())) {
-            out.push(id.get());
-            return Ok(());
+        // A token that merges lead to is its own encoding. A short one that is merged comes to the same.
+        if !is_short || work.odds.are_good() {
+            let token = vocabulary.ordinary_id(bytes).filter(|id| self.is_reachable(id.get()));
+            if is_short {
+                work.odds.note(token.is_some());
+            }
+            if let Some(id) = token {
+                out.push(id.get());
+                return Ok(());
+            }
         }
         if is_short {
             short::encode(table, bytes, out);

@@ -10,6 +10,7 @@
 //! In which order tokens are tried makes no difference to what is found. In a run of one character the longest leads
 //! nowhere again and again, far ahead; so first, after a token that was followed by another just before, comes that other.
 
+use super::odds::Odds;
 use super::prefixes::{Prefixes, Tokens};
 use crate::counters::count;
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ const CHECK_STEPS: usize = 1 << 16;
 pub(super) struct Workspace {
     /// How much was merged that could have been looked up, see [`Encoder::merge`](super::Encoder).
     pub(super) n_not_looked_up: usize,
+    /// Whether what is short is often a token.
+    pub(super) odds: Odds,
     /// How many bytes were merged by the plain rule.
     pub(super) n_plain: usize,
     /// The tokens so far, as [`Prefixes`] has them.

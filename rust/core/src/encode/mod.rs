@@ -12,6 +12,7 @@ mod encoder;
 mod hits;
 mod long;
 pub mod naive;
+mod odds;
 mod packed;
 pub(crate) mod parallel;
 mod pool;
