@@ -90,7 +90,9 @@ impl Pairs {
         self.filter[word] |= bit;
         let mut at = self.first(hash);
         while let Some(Line(slots)) = self.lines.get_mut(at) {
-            if let Some(slot) = slots.iter_mut().find(|slot| **slot == 0) {
+            // Counted, not searched for: how many are in use would be a guess of the processor's.
+            let n_used: usize = slots.iter().map(|&slot| usize::from(slot != 0)).sum();
+            if let Some(slot) = slots.get_mut(n_used) {
                 *slot = packed(left, right) | u64::from(merged.get());
                 return;
             }
