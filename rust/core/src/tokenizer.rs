@@ -306,6 +306,11 @@ impl Tokenizer {
         if !self.keeps_text {
             return self.encode_changed(scratch, text, specials, interrupt, out);
         }
+        // Text has three bytes a token or more; what this is short of, growing makes up for.
+        if out.capacity() - out.len() < text.len() / 3 {
+            out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
+            huge_pages::ask_for(out);
+        }
         let missing = self.vocabulary.missing_bytes();
         let Some(matcher) = specials.found() else {
             missing.check(text, 0)?;
@@ -437,14 +442,13 @@ impl Tokenizer {
     ) -> Result<()> {
         let Self { encoder, vocabulary, pretokenizer, .. } = self;
         if text.len() < 2 * parallel::BLOCK_BYTES || !pretokenizer.has_safe_cuts() {
-            // Text has three bytes a token or more; what this is short of, growing makes up for.
-            out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
-            huge_pages::ask_for(out);
             return encoder.encode(vocabulary, pretokenizer, scratch, text, interrupt, out);
         }
         let (n_before, mut n_done) = (out.len(), 0);
         for piece in Pieces::cut(&[text], |text, at| pretokenizer.is_safe_cut(text, at)).pieces.iter() {
             encoder.encode(vocabulary, pretokenizer, scratch, piece, interrupt, out)?;
+            // The time to ask begins anew with each piece.
+            interrupt.check()?;
             n_done += piece.len();
             reserve_for_rest(out, n_before, n_done, text.len() - n_done);
         }

@@ -16,7 +16,7 @@ use crate::vocab::{MergeTable, Vocabulary};
 pub(super) struct Cuts {
     /// One bit for each pair of bytes that stand side by side in some token, by `left << 8 | right`.
     bytes: Vec<u64>,
-    /// Built when the first text comes that has two characters of three bytes in a row.
+    /// Built when the first text comes that has characters of three bytes or more, and is to be cut.
     characters: OnceLock<Characters>,
 }
 
@@ -65,7 +65,7 @@ impl Cuts {
         Self { bytes, characters: OnceLock::new() }
     }
 
-    /// Makes ready for [`segments`](Self::segments) of a text.
+    /// Makes ready for [`first_segment`](Self::first_segment) of a text.
     ///
     /// As with the sorted tokens, the tables are built outside their cell.
     ///

@@ -121,7 +121,7 @@ impl<'a, S: Sink> Run<'a, S> {
         // It is lent, not made, as that would take longer than to encode a few words.
         let mut batch = self.scratch.batch.take().unwrap_or_default();
         let text = self.text.get(start..ends.last().copied().unwrap_or(start)).unwrap_or_default();
-        let encoded = if !text.is_ascii() && n_wide(text) >= ends.len() / WIDE_PER {
+        let encoded = if !text.is_ascii() && WIDE_PER * n_wide(text) >= ends.len() {
             let mut segments = self.scratch.segments.take().unwrap_or_default();
             let encoded = self.encode_cut(&mut batch, &mut segments, start, ends);
             self.scratch.segments = Some(segments);
@@ -147,6 +147,8 @@ impl<'a, S: Sink> Run<'a, S> {
         while part < end {
             let part_end = end.min(part + PART);
             segments.find(self.tier, characters, self.text, part..part_end, ends);
+            // A part of a long pretoken may have no end.
+            self.step(1)?;
             self.encode_parts(batch, start, segments.ends(), Some(pretokens))?;
             start = segments.ends().last().copied().unwrap_or(start);
             ends = ends.get(ends.partition_point(|&end| end <= part_end)..).unwrap_or_default();
@@ -305,14 +307,14 @@ impl<'a, S: Sink> Run<'a, S> {
     }
 }
 
-/// The first byte of characters of three bytes, and of four.
+/// Characters of three bytes begin with this byte or one of the next fifteen, and characters of four with higher ones.
 const WIDE: u8 = 0xE0;
 
-/// Safe cuts are looked for where there are as many characters of three bytes or more as one in so many pretokens.
+/// Safe cuts are looked for where there is a character of three bytes in so many pretokens.
 const WIDE_PER: usize = 2;
 
-/// How many characters of three bytes or more a text has.
+/// How many characters of three bytes a text has.
 fn n_wide(text: &[u8]) -> usize {
     // As long as a sum is a byte, there are many at a time.
-    text.chunks(255).map(|text| usize::from(text.iter().map(|&byte| u8::from(byte >= WIDE)).sum::<u8>())).sum()
+    text.chunks(255).map(|text| usize::from(text.iter().map(|&byte| u8::from(byte & 0xF0 == WIDE)).sum::<u8>())).sum()
 }

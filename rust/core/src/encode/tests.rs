@@ -245,6 +245,45 @@ fn a_text_cut_in_parts_has_the_ids_of_its_pretokens() {
     }
 }
 
+/// A long text is asked about in each of its pieces, of which none has many pretokens here.
+#[test]
+fn a_long_text_of_long_words_can_be_stopped() {
+    let gpt2 = crate::builtin::tokenizer("gpt2").unwrap().unwrap();
+    let specials = gpt2.added_tokens().specials(Allowed::None, Allowed::None).unwrap();
+    let text = "international ".repeat(200_000);
+    let n_asked = std::sync::atomic::AtomicUsize::new(0);
+    let counts = || n_asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 3;
+    let interrupt = Interrupt::new(&counts);
+    let mut ids = Vec::new();
+    assert!(gpt2.encode_with(&mut Scratch::default(), text.as_bytes(), &specials, &interrupt, &mut ids).is_err());
+    assert!(ids.len() < 200_000, "{}", ids.len());
+}
+
+/// Of long texts too: the same characters are one token as a whole pretoken and others as a segment, wherever a batch or a part
+/// begins.
+#[test]
+fn a_segment_of_a_long_text_is_not_a_whole_pretoken() {
+    let pretokenizer = Pretokenizer::new(r"\p{Han}+|\P{Han}+").unwrap();
+    // No merge leads to either of them, so they are tokens as whole pretokens alone.
+    let strings = ["天", "地"].map(|string| string.as_bytes().to_vec());
+    let definition = Definition { pretokenizer, ..definition(&strings, MergeRule::List(Vec::new()), true) };
+    let naive = NaiveEncoder::new(&definition);
+    let tokenizer = Tokenizer::new(definition).unwrap();
+    assert!(tokenizer.encoder().whole_pretokens());
+    let mut scratch = Scratch::default();
+    for n_before in 0..70 {
+        let text = [&"x".repeat(n_before), &"天，天地天玄。 Hello, hello 地!".repeat(300)[..]].concat();
+        let mut expected = Vec::new();
+        let _ = tokenizer.pretokenizer().split(text.as_bytes(), |pretoken| {
+            expected.extend(naive.encode_pretoken(pretoken));
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+        let mut ids = Vec::new();
+        tokenizer.encode(&mut scratch, text.as_bytes(), Allowed::None, &mut ids).unwrap();
+        assert!(ids == expected, "{n_before}");
+    }
+}
+
 /// What is looked through part by part has the segments of the whole, wherever a part ends in it.
 #[test]
 fn a_long_segment_is_encoded_as_by_the_definition() {

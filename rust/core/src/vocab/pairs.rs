@@ -29,7 +29,7 @@ const MERGED_BITS: u32 = 24;
 const PART_BITS: u32 = 20;
 
 impl Pairs {
-    /// To how many pairs there is a line. One in fifty is full then.
+    /// To how many pairs there is a line. One in twenty is full then.
     const PER_LINE: usize = 4;
 
     fn n_lines(n: usize) -> usize {
