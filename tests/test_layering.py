@@ -174,7 +174,8 @@ def test_rust_modules_use_only_those_below_them():
         if module in {"lib", "linear_time"}:
             continue
         seen.add(module)
-        code = re.split(r"^#\[cfg\(test\)\]\s+(?:pub\(super\) )?mod tests\b", path.read_text(), maxsplit=1, flags=re.MULTILINE)[0]
+        tests = r"^#\[cfg\(test\)\]\s+(?:pub\(super\) )?mod tests\b"
+        code = re.split(tests, path.read_text(), maxsplit=1, flags=re.MULTILINE)[0]
         # `//!` and `///` may name what lies above; code may not.
         code = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith("//"))
         used = rust_uses(code) - {module}
