@@ -53,6 +53,16 @@ pub struct Tokenizer {
     canonical_form: OnceLock<Vec<u8>>,
 }
 
+/// Makes room in a list for the ids of `n_bytes`: text has three bytes a token or more, and what this is short of, growing makes
+/// up for.
+fn reserve(ids: &mut Vec<u32>, n_bytes: usize) -> Result<()> {
+    if ids.capacity() - ids.len() < n_bytes / 3 {
+        ids.try_reserve(n_bytes / 3).map_err(|_| Error::memory("the ids"))?;
+        huge_pages::ask_for(ids);
+    }
+    Ok(())
+}
+
 /// Makes room in a list for the ids of `n_left` bytes more, where it may soon be full: for as many to a byte as the `n_done`
 /// before have, whose ids come after the first `n_before`, but at least a third, and an eighth more.
 ///
@@ -306,16 +316,12 @@ impl Tokenizer {
         if !self.keeps_text {
             return self.encode_changed(scratch, text, specials, interrupt, out);
         }
-        // Text has three bytes a token or more; what this is short of, growing makes up for.
-        if out.capacity() - out.len() < text.len() / 3 {
-            out.try_reserve(text.len() / 3).map_err(|_| Error::memory("the ids"))?;
-            huge_pages::ask_for(out);
-        }
         let missing = self.vocabulary.missing_bytes();
         let Some(matcher) = specials.found() else {
             missing.check(text, 0)?;
             return self.encode_text(scratch, text, interrupt, out);
         };
+        reserve(out, text.len())?;
         let mut start = 0;
         for segment in matcher.literals().segments(text) {
             match segment {
@@ -441,11 +447,15 @@ impl Tokenizer {
         out: &mut Vec<u32>,
     ) -> Result<()> {
         let Self { encoder, vocabulary, pretokenizer, .. } = self;
-        if text.len() < 2 * parallel::BLOCK_BYTES || !pretokenizer.has_safe_cuts() {
+        let is_long = text.len() >= 2 * parallel::BLOCK_BYTES && pretokenizer.has_safe_cuts();
+        let is_cut = |text: &[u8], at| pretokenizer.is_safe_cut(text, at);
+        let pieces = if is_long { Pieces::cut(&[text], is_cut).pieces.into_owned() } else { Vec::new() };
+        if pieces.len() < 2 {
+            reserve(out, text.len())?;
             return encoder.encode(vocabulary, pretokenizer, scratch, text, interrupt, out);
         }
         let (n_before, mut n_done) = (out.len(), 0);
-        for piece in Pieces::cut(&[text], |text, at| pretokenizer.is_safe_cut(text, at)).pieces.iter() {
+        for piece in pieces {
             encoder.encode(vocabulary, pretokenizer, scratch, piece, interrupt, out)?;
             // The time to ask begins anew with each piece.
             interrupt.check()?;

@@ -235,8 +235,8 @@ pub(super) const PAIRED: u8 = 1 << 7;
 /// The bits of pairs are in so many words.
 const PAIR_WORDS: usize = 1 << 14;
 
-/// The first byte of characters of three bytes, and of four.
-const WIDE: u8 = 0xE0;
+/// Characters of three bytes begin with this byte or one of the next fifteen, and characters of four with higher ones.
+pub(super) const WIDE: u8 = 0xE0;
 
 /// Calls `visit` with each place inside a token where a character may begin: the token and the place.
 fn for_each_joint(

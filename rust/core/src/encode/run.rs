@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::batch::Batch;
 use super::cache::Sought;
+use super::cuts::WIDE;
 use super::encoder::Encoder;
 use super::hits;
 use super::scratch::Scratch;
@@ -147,8 +148,8 @@ impl<'a, S: Sink> Run<'a, S> {
         while part < end {
             let part_end = end.min(part + PART);
             segments.find(self.tier, characters, self.text, part..part_end, ends);
-            // A part of a long pretoken may have no end.
-            self.step(1)?;
+            // A part of a long pretoken may have no end, and is work all the same.
+            self.step(PART / BATCH)?;
             self.encode_parts(batch, start, segments.ends(), Some(pretokens))?;
             start = segments.ends().last().copied().unwrap_or(start);
             ends = ends.get(ends.partition_point(|&end| end <= part_end)..).unwrap_or_default();
@@ -306,9 +307,6 @@ impl<'a, S: Sink> Run<'a, S> {
         Ok(())
     }
 }
-
-/// Characters of three bytes begin with this byte or one of the next fifteen, and characters of four with higher ones.
-const WIDE: u8 = 0xE0;
 
 /// Safe cuts are looked for where there is a character of three bytes in so many pretokens.
 const WIDE_PER: usize = 2;

@@ -130,9 +130,11 @@ mod tests {
             skipped in 0..70_usize,
         ) {
             let mut text = pieces.concat().into_bytes();
-            for (place, byte) in noise.into_iter().filter(|_| !pieces.concat().is_empty()) {
-                let place = place.index(text.len());
-                text[place] = byte;
+            for (place, byte) in noise {
+                if !text.is_empty() {
+                    let place = place.index(text.len());
+                    text[place] = byte;
+                }
             }
             let mut pretoken_ends: Vec<usize> = pieces
                 .iter()

@@ -69,6 +69,16 @@ fn check(definition: &Definition, texts: &[Vec<u8>]) {
     }
 }
 
+/// The ids of a text as those of its pretokens, each encoded alone.
+fn ids_of_pretokens(tokenizer: &Tokenizer, text: &[u8], mut encode: impl FnMut(&[u8]) -> Vec<u32>) -> Vec<u32> {
+    let mut ids = Vec::new();
+    let _ = tokenizer.pretokenizer().split(text, |pretoken| {
+        ids.append(&mut encode(pretoken));
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    ids
+}
+
 fn text(max_length: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(ALPHABET), 1..max_length)
 }
@@ -154,11 +164,7 @@ proptest! {
         let tokenizer = Tokenizer::new(definition).unwrap();
         let mut scratch = Scratch::default();
         for text in texts.iter().chain(&texts) {
-            let mut expected = Vec::new();
-            let _ = tokenizer.pretokenizer().split(text, |pretoken| {
-                expected.extend(naive.encode_pretoken(pretoken));
-                std::ops::ControlFlow::<()>::Continue(())
-            });
+            let expected = ids_of_pretokens(&tokenizer, text, |pretoken| naive.encode_pretoken(pretoken));
             let mut ids = Vec::new();
             tokenizer.encode(&mut scratch, text, Allowed::None, &mut ids).unwrap();
             prop_assert_eq!(&ids, &expected);
@@ -233,10 +239,10 @@ fn a_text_cut_in_parts_has_the_ids_of_its_pretokens() {
         let mut scratch = Scratch::default();
         for n_before in 0..70 {
             let text = [&"x".repeat(n_before), &"天地玄黃，宇宙洪荒。 Hello, hello 世界!".repeat(300)[..]].concat();
-            let mut expected = Vec::new();
-            let _ = tokenizer.pretokenizer().split(text.as_bytes(), |pretoken| {
-                long::encode_plainly(tokenizer.encoder().table(), pretoken, &mut expected);
-                std::ops::ControlFlow::<()>::Continue(())
+            let expected = ids_of_pretokens(&tokenizer, text.as_bytes(), |pretoken| {
+                let mut ids = Vec::new();
+                long::encode_plainly(tokenizer.encoder().table(), pretoken, &mut ids);
+                ids
             });
             let mut ids = Vec::new();
             tokenizer.encode(&mut scratch, text.as_bytes(), Allowed::None, &mut ids).unwrap();
@@ -273,11 +279,7 @@ fn a_segment_of_a_long_text_is_not_a_whole_pretoken() {
     let mut scratch = Scratch::default();
     for n_before in 0..70 {
         let text = [&"x".repeat(n_before), &"天，天地天玄。 Hello, hello 地!".repeat(300)[..]].concat();
-        let mut expected = Vec::new();
-        let _ = tokenizer.pretokenizer().split(text.as_bytes(), |pretoken| {
-            expected.extend(naive.encode_pretoken(pretoken));
-            std::ops::ControlFlow::<()>::Continue(())
-        });
+        let expected = ids_of_pretokens(&tokenizer, text.as_bytes(), |pretoken| naive.encode_pretoken(pretoken));
         let mut ids = Vec::new();
         tokenizer.encode(&mut scratch, text.as_bytes(), Allowed::None, &mut ids).unwrap();
         assert!(ids == expected, "{n_before}");
