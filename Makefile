@@ -3,6 +3,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
+# The Python that cargo builds the extension for.
+export PYO3_PYTHON := $(abspath $(PY))
 STAMP := $(VENV)/.set-up
 MODELS ?= .venv-models
 RAY ?= .venv-ray

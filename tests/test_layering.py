@@ -257,6 +257,7 @@ UNSAFE = {
     "core/src/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,
     "py/src/buffer.rs": 2,
+    "py/src/ints.rs": 3,
 }
 
 

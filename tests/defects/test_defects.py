@@ -78,7 +78,7 @@ def package(tmp_path_factory) -> Path:
     """A folder with the package and the extension that can be made to panic."""
     folder = tmp_path_factory.mktemp("defects")
     shutil.copytree(ROOT / "python" / "bytepair", folder / "bytepair", ignore=shutil.ignore_patterns("_core.*.so"))
-    shutil.copy(ROOT / "target" / "debug" / "lib_core.so", folder / "bytepair" / "_core.abi3.so")
+    shutil.copy(ROOT / "target" / "debug" / "lib_core.so", folder / "bytepair" / "_core.so")
     return folder
 
 

@@ -6,12 +6,12 @@ use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::vocab::Specials;
 use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
-use pyo3::exceptions::{PyBufferError, PyException, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyTuple};
 
 use crate::errors::{collect, give_way, no_memory, to_python};
+use crate::ints;
 
 /// What to do with a lone surrogate, which no UTF-8 can hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,60 +161,32 @@ pub(crate) fn ids(object: &Bound<'_, PyAny>, vocab_size: usize, mut ids: Vec<u32
     collect_ids(object.try_iter()?, vocab_size, ids)
 }
 
-/// The ids of a list: of one that is longer than a few, by way of an array of Python's, part by part.
-///
-/// One item after the other would take twice as long, as each takes a few calls. A list that does not fit an array is left
-/// to that way, which knows to say what is wrong.
+/// The ids of a list: plain ints where they lie, and from what is none on, item by item.
 fn list_ids(list: &Bound<'_, PyList>, vocab_size: usize, mut ids: Vec<u32>) -> PyResult<Vec<u32>> {
-    const A_FEW: usize = 64;
-    let n_items = list.len();
-    let mut are_ints = n_items > A_FEW;
-    if are_ints && n_items <= IDS_A_TURN {
-        (ids, are_ints) = array_ids(list, ids)?;
-    } else if are_ints {
-        for start in (0..n_items).step_by(IDS_A_TURN) {
-            (ids, are_ints) = array_ids(&list.get_slice(start, start + IDS_A_TURN), ids)?;
-            give_way(list.py())?;
-            if !are_ints {
-                break;
-            }
+    loop {
+        let (start, n_items) = (ids.len(), list.len());
+        let n_part = n_items.saturating_sub(start).min(IDS_A_TURN);
+        ids.try_reserve(n_part).map_err(|_| no_memory("the ids"))?;
+        ints::append(list, start..start + n_part, &mut ids);
+        if ids.len() < start + n_part {
+            // Whoever makes the list shorter while it is read ends it there, as for an iterator.
+            let rest = (ids.len()..n_items).map_while(|index| list.get_item(index).ok());
+            return collect_ids(rest.map(Ok), vocab_size, ids);
         }
+        if ids.len() >= n_items {
+            return Ok(ids);
+        }
+        give_way(list.py())?;
     }
-    if are_ints {
-        return Ok(ids);
-    }
-    ids.clear();
-    ids.try_reserve(n_items).map_err(|_| no_memory("the ids"))?;
-    // Whoever makes the list shorter while it is read ends it there, as for an iterator.
-    collect_ids((0..n_items).map_while(|index| list.get_item(index).ok()).map(Ok), vocab_size, ids)
 }
 
-/// The ids of a list after those that `ids` has, and whether all of the list are such.
-fn array_ids(list: &Bound<'_, PyList>, ids: Vec<u32>) -> PyResult<(Vec<u32>, bool)> {
-    static ARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let py = list.py();
-    if list.is_empty() {
-        return Ok((ids, true));
-    }
-    let array = ARRAY.import(py, "array", "array")?.call1(("I",))?;
-    if let Err(error) = array.call_method1("fromlist", (list,)) {
-        return if error.is_instance_of::<PyException>(py) { Ok((ids, false)) } else { Err(error) };
-    }
-    let start = ids.len();
-    let ids = copied(py, &PyBuffer::<u32>::get(&array)?, ids, "the ids")?;
-    // To the array, True is an int.
-    let is_bool = |index| list.get_item(index).is_ok_and(|item| item.is_instance_of::<PyBool>());
-    let has_bool = ids.iter().skip(start).enumerate().any(|(index, &id)| id <= 1 && is_bool(index));
-    Ok((ids, !has_bool))
-}
-
-/// The ids among items.
+/// The ids among items that come after those that `ids` has.
 fn collect_ids<'py>(
     items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
     vocab_size: usize,
     mut ids: Vec<u32>,
 ) -> PyResult<Vec<u32>> {
-    for (index, item) in items.enumerate() {
+    for (index, item) in (ids.len()..).zip(items) {
         let item = item?;
         if index % IDS_A_TURN == IDS_A_TURN - 1 {
             give_way(item.py())?;

@@ -11,6 +11,7 @@ mod defects;
 mod encoding;
 mod engine;
 mod errors;
+mod ints;
 mod iter;
 mod lookups;
 mod rows;
