@@ -162,3 +162,27 @@ def test_a_fork_has_its_own():
 def test_a_limit_is_a_number_of_bytes(bad: object):
     with pytest.raises((TypeError, OverflowError)):
         bytepair.set_cache_limit(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda tokenizer, text: tokenizer.encode(text),
+        lambda tokenizer, text: tokenizer.encode_to_numpy(text),
+        lambda tokenizer, text: tokenizer.encode_batch([text] * 3, num_threads=2),
+        lambda tokenizer, text: tokenizer.encode(text, allowed_special="all"),
+        lambda tokenizer, text: tokenizer.encode(text, errors="replace"),
+        lambda tokenizer, text: tokenizer.count(text),
+        lambda tokenizer, text: tokenizer.encode_with_offsets(text),
+        lambda tokenizer, text: list(tokenizer.encode_iter([text])),
+        lambda tokenizer, text: tokenizer.truncate(text, 10),
+    ],
+)
+def test_a_text_takes_no_more_memory_afterwards(use):
+    """Python keeps the UTF-8 of a str that is not ASCII, once it was asked for it."""
+    tokenizer = bytepair.Tokenizer.from_pretrained("gpt2")
+    for given in ("café", "добра порада", "добра 😀", "добра порада " * 100_000, "caf\xe9 " * 300_000, "😀 " * 300_000):
+        fresh = given[:1] + given[1:]
+        before = sys.getsizeof(fresh)
+        use(tokenizer, fresh)
+        assert sys.getsizeof(fresh) == before

@@ -26,6 +26,7 @@ RUST_MAY_USE = {
     "rows": {"ids", "error"},
     "pretokenize": {"ids", "error", "counters", "unicode"},
     "keys": {"ids", "pretokenize"},
+    "text": {"ids", "error", "prefetch", "pretokenize"},
     "pipeline": {"ids", "error", "unicode", "pretokenize"},
     "definition": {"ids", "error", "pretokenize", "pipeline"},
     "vocab": {"ids", "error", "counters", "definition", "pipeline"},
@@ -41,6 +42,7 @@ RUST_MAY_USE = {
         "pretokenize",
         "vocab",
         "huge_pages",
+        "text",
     },
     "decode": {"ids", "error", "vocab"},
     "train": {
@@ -74,6 +76,7 @@ RUST_MAY_USE = {
         "decode",
         "formats",
         "pipeline",
+        "text",
         "unicode",
     },
 }
@@ -254,9 +257,11 @@ UNSAFE = {
     "core/src/encode/hits.rs": 2,
     "core/src/encode/apart.rs": 4,
     "core/src/encode/segments.rs": 2,
+    "core/src/text/avx512.rs": 4,
     "core/src/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,
     "py/src/buffer.rs": 2,
+    "py/src/characters.rs": 2,
     "py/src/ints.rs": 3,
 }
 

@@ -35,6 +35,21 @@ def test_threads_and_pieces_change_no_id(name, rng):
     assert tokenizer.encode_batch(documents, num_threads=4, allowed_special="all") == expected
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_str_has_the_ids_of_its_utf8(name, rng):
+    tokenizer = tokenizer_named(name)
+    mixed = long_bytes(rng, 400_000).decode(errors="ignore")
+    latin = "".join(letter for letter in mixed if letter < "\u0100")
+    plane = "".join(letter for letter in mixed if letter < "\U00010000")
+    documents = [mixed, "é", latin * 3, "中", plane, "hello", latin[:1000]]
+    expected = [tokenizer.encode(document.encode()) for document in documents]
+    assert [tokenizer.encode(document) for document in documents] == expected
+    for num_threads in (1, 2, 8):
+        assert tokenizer.encode_batch(documents, num_threads=num_threads) == expected
+    assert list(tokenizer.encode_iter(documents)) == expected
+    assert [tokenizer.count(document) for document in documents] == list(map(len, expected))
+
+
 def test_what_is_refused_is_named_by_its_place_in_the_whole():
     document = "some words 中文, " * 50_000
     for at in range(0, len(document), 97_531):

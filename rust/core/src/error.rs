@@ -50,6 +50,11 @@ pub enum ErrorKind {
         /// Byte offset in the text.
         offset: usize,
     },
+    /// A text holds a number that is no character: half of a pair of surrogates.
+    Surrogate {
+        /// Its index in the text.
+        index: usize,
+    },
     /// An id to decode is not in the vocabulary.
     TokenId {
         /// The id as given.
@@ -121,6 +126,11 @@ impl Error {
              encode this text; remove the byte, or use a vocabulary that has it"
         );
         Self::new(ErrorKind::MissingByte { byte, offset }, message)
+    }
+
+    pub(crate) fn surrogate(index: usize) -> Self {
+        let message = format!("character {index} is half of a pair of surrogates, which UTF-8 cannot hold");
+        Self::new(ErrorKind::Surrogate { index }, message)
     }
 
     pub(crate) fn training(message: impl Into<String>) -> Self {

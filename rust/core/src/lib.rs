@@ -2,6 +2,7 @@
 //!
 //! # Map
 //!
+//! - [`Text`] is a text as its owner holds it.
 //! - [`Tokenizer`] puts the parts together; [`Definition`] is what it is built from.
 //! - [`pretokenize`] splits text into pretokens; it knows no vocabulary.
 //! - [`pipeline`] is what some files do to a text besides: normalisers, splits that drop text, templates.
@@ -32,6 +33,7 @@ pub mod pipeline;
 mod prefetch;
 pub mod pretokenize;
 pub mod rows;
+mod text;
 mod threads;
 mod tokenizer;
 pub mod train;
@@ -45,5 +47,6 @@ pub use ids::{Pair, Symbol, TokenId};
 pub use interrupt::Interrupt;
 pub use open_end::{OpenEnd, SortedTokens};
 pub use pipeline::Pipeline;
+pub use text::Text;
 pub use tokenizer::{Batch, Tokenizer};
 pub use vocab::Allowed;

@@ -20,6 +20,7 @@ use crate::ids::{Symbol, TokenId};
 use crate::interrupt::Interrupt;
 use crate::pipeline::Pipeline;
 use crate::pretokenize::{Pretokenizer, is_short};
+use crate::text::{self, Text};
 use crate::threads::n_threads;
 use crate::vocab::canonical::normalise;
 use crate::vocab::special::Segment;
@@ -339,6 +340,58 @@ impl Tokenizer {
         Ok(())
     }
 
+    /// [`encode_with`](Self::encode_with) for a text that need not be UTF-8 yet: it is made of it part by part.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_with`](Self::encode_with) and [`Text::append_to`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_characters(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        specials: &Specials<'_>,
+        interrupt: &Interrupt<'_>,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        /// Parts of about so many characters: their UTF-8 stays near until it is encoded.
+        const PART: usize = 1 << 15;
+        if let Text::Bytes(text) = text {
+            return self.encode_with(scratch, text, specials, interrupt, out);
+        }
+        let is_whole = text.len() < 2 * PART || specials.refuse() || !self.may_join(specials);
+        let is_cut = |at| self.is_safe_cut(text, at);
+        let cuts = if is_whole { Vec::new() } else { parallel::cuts(text.len(), PART, is_cut) };
+        let mut utf8 = scratch.take_bytes();
+        let (n_before, mut start) = (out.len(), 0);
+        for end in cuts.into_iter().chain([text.len()]) {
+            utf8.clear();
+            text.append_part(start..end, &mut utf8)?;
+            self.encode_with(scratch, &utf8, specials, interrupt, out)?;
+            if end < text.len() {
+                interrupt.check()?;
+                reserve_for_rest(out, n_before, end, text.len() - end);
+            }
+            start = end;
+        }
+        scratch.give_bytes(utf8);
+        Ok(())
+    }
+
+    /// Whether texts can be cut and joined: a special token or a byte that is missing may lie across a cut, or be named by its
+    /// place.
+    fn may_join(&self, specials: &Specials<'_>) -> bool {
+        self.keeps_text && specials.found().is_none() && self.vocabulary.missing_bytes().is_empty()
+    }
+
+    /// [`Pretokenizer::is_safe_cut`] of characters.
+    fn is_safe_cut(&self, text: Text<'_>, at: usize) -> bool {
+        text.near(at).is_ok_and(|(near, at)| self.pretokenizer.is_safe_cut(&near, at))
+    }
+
     /// The ids of many documents, over `num_threads` threads, or one for each processor.
     ///
     /// # Errors
@@ -356,15 +409,17 @@ impl Tokenizer {
         num_threads: Option<NonZero<usize>>,
     ) -> Result<Batch> {
         let specials = self.added.specials(allowed, Allowed::None)?;
-        let batch = self.encode_batch_with(pool, texts, &specials, &Interrupt::never(), num_threads);
+        let texts: Vec<Text<'_>> = texts.iter().map(|text| Text::Bytes(text)).collect();
+        let batch = self.encode_batch_with(pool, &texts, &specials, &Interrupt::never(), num_threads);
         batch.map_err(|(_, error)| error)
     }
 
-    /// [`encode_batch`](Self::encode_batch) for special tokens that may be refused.
+    /// [`encode_batch`](Self::encode_batch) for special tokens that may be refused, and texts that need not be UTF-8 yet: it is
+    /// made of them, part by part, by the threads.
     ///
     /// # Errors
     ///
-    /// As [`Tokenizer::encode_with`], with the index of the first text at fault.
+    /// As [`Tokenizer::encode_with`] and [`Text::append_to`], with the index of the first text at fault.
     ///
     /// # Complexity
     ///
@@ -372,32 +427,35 @@ impl Tokenizer {
     pub fn encode_batch_with(
         &self,
         pool: &ScratchPool,
-        texts: &[&[u8]],
+        texts: &[Text<'_>],
         specials: &Specials<'_>,
         interrupt: &Interrupt<'_>,
         num_threads: Option<NonZero<usize>>,
     ) -> std::result::Result<Batch, (usize, Error)> {
-        let n_bytes_of = |texts: &[&[u8]]| texts.iter().map(|text| text.len()).sum::<usize>();
+        let n_bytes_of = |texts: &[Text<'_>]| texts.iter().map(|text| text.len()).sum::<usize>();
         let n_threads = n_threads(num_threads, n_bytes_of(texts));
-        // A special token or a byte that is missing may lie across a cut, or be named by its place.
-        let may_join = self.keeps_text && specials.found().is_none() && self.vocabulary.missing_bytes().is_empty();
+        let may_join = self.may_join(specials);
         let may_cut = may_join && n_threads > 1 && self.pretokenizer.has_safe_cuts();
-        let pieces = match may_cut {
-            true => Pieces::cut(texts, |text, at| self.pretokenizer.is_safe_cut(text, at)),
-            false => Pieces::whole(texts),
+        let is_cut = |text: Text<'_>, at| match text {
+            Text::Bytes(text) => self.pretokenizer.is_safe_cut(text, at),
+            // Refused tokens are looked for in all of it.
+            _ => !specials.refuse() && self.is_safe_cut(text, at),
         };
+        let pieces = if may_cut { Pieces::cut(texts, is_cut) } else { Pieces::whole(texts) };
         if pieces.pieces.len() > texts.len() {
             for (index, text) in texts.iter().enumerate() {
-                specials.check(text).map_err(|error| (index, error))?;
+                if let Text::Bytes(text) = text {
+                    specials.check(text).map_err(|error| (index, error))?;
+                }
             }
         }
-        let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[&[u8]], batch: &mut Batch| {
+        let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[Text<'_>], batch: &mut Batch| {
             let of_document = |index, error| (pieces.document(index), error);
             interrupt.check().map_err(|error| of_document(first, error))?;
             let mut index = first;
-            for texts in block.chunk_by(|one, next| may_join && is_short(one) && is_short(next)) {
+            for texts in block.chunk_by(|one, next| may_join && is_short(one.len()) && is_short(next.len())) {
                 if let [text] = texts {
-                    let encoded = self.encode_with(scratch, text, specials, interrupt, &mut batch.ids);
+                    let encoded = self.encode_characters(scratch, *text, specials, interrupt, &mut batch.ids);
                     encoded.map_err(|error| of_document(index, error))?;
                     if pieces.is_last(index) {
                         batch.ends.push(batch.ids.len());
@@ -448,19 +506,20 @@ impl Tokenizer {
     ) -> Result<()> {
         let Self { encoder, vocabulary, pretokenizer, .. } = self;
         let is_long = text.len() >= 2 * parallel::BLOCK_BYTES && pretokenizer.has_safe_cuts();
-        let is_cut = |text: &[u8], at| pretokenizer.is_safe_cut(text, at);
-        let pieces = if is_long { Pieces::cut(&[text], is_cut).pieces.into_owned() } else { Vec::new() };
-        if pieces.len() < 2 {
+        let is_cut = |at| pretokenizer.is_safe_cut(text, at);
+        let cuts = if is_long { parallel::cuts(text.len(), parallel::BLOCK_BYTES, is_cut) } else { Vec::new() };
+        if cuts.is_empty() {
             reserve(out, text.len())?;
             return encoder.encode(vocabulary, pretokenizer, scratch, text, interrupt, out);
         }
-        let (n_before, mut n_done) = (out.len(), 0);
-        for piece in pieces {
+        let (n_before, mut start) = (out.len(), 0);
+        for end in cuts.into_iter().chain([text.len()]) {
+            let piece = text.get(start..end).unwrap_or_default();
             encoder.encode(vocabulary, pretokenizer, scratch, piece, interrupt, out)?;
             // The time to ask begins anew with each piece.
             interrupt.check()?;
-            n_done += piece.len();
-            reserve_for_rest(out, n_before, n_done, text.len() - n_done);
+            start = end;
+            reserve_for_rest(out, n_before, end, text.len() - end);
         }
         Ok(())
     }
@@ -469,17 +528,20 @@ impl Tokenizer {
     fn encode_short(
         &self,
         scratch: &mut Scratch,
-        texts: &[&[u8]],
+        texts: &[Text<'_>],
         specials: &Specials<'_>,
         interrupt: &Interrupt<'_>,
         batch: &mut Batch,
     ) -> std::result::Result<(), (usize, Error)> {
+        let mut buffer = scratch.take_bytes();
+        let texts = text::in_utf8(texts, &mut buffer)?;
         for (index, text) in texts.iter().enumerate() {
             specials.check(text).map_err(|error| (index, error))?;
         }
         let Self { encoder, vocabulary, pretokenizer, .. } = self;
-        let ends = encoder.encode_texts(vocabulary, pretokenizer, scratch, texts, interrupt, &mut batch.ids);
+        let ends = encoder.encode_texts(vocabulary, pretokenizer, scratch, &texts, interrupt, &mut batch.ids);
         batch.ends.append(&mut ends.map_err(|error| (0, error))?);
+        scratch.give_bytes(buffer);
         Ok(())
     }
 

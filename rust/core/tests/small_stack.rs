@@ -8,7 +8,7 @@ use std::thread;
 use bytepair_core::ask::EncodeStream;
 use bytepair_core::formats::{compact, gpt2, hugging_face, sniff, tekken, tiktoken};
 use bytepair_core::pretokenize::Pretokenizer;
-use bytepair_core::{Allowed, Interrupt, Scratch, ScratchPool, Tokenizer, builtin};
+use bytepair_core::{Allowed, Interrupt, Scratch, ScratchPool, Text, Tokenizer, builtin};
 
 /// What a thread may have where its maker is mean: musl's default.
 const STACK_BYTES: usize = 128 << 10;
@@ -96,7 +96,8 @@ fn texts_of_any_kind_are_encoded() {
                 let mut ids = Vec::new();
                 tokenizer.encode(&mut scratch, text, Allowed::All, &mut ids).unwrap();
                 assert_eq!(tokenizer.decode(&ids).unwrap(), text);
-                let batch = tokenizer.encode_batch_with(&pool, &[text; 4], &specials, &never, None).unwrap();
+                let batch =
+                    tokenizer.encode_batch_with(&pool, &[Text::Bytes(text); 4], &specials, &never, None).unwrap();
                 assert_eq!(batch.ids, ids.repeat(4));
                 let mut stream = EncodeStream::new(&tokenizer, specials.clone()).unwrap();
                 stream.append(&tokenizer, &mut scratch, text, &never).unwrap();

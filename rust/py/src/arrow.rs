@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use bytepair_core::Error;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::convert::{self, Surrogates};
-use crate::errors::collect;
+use crate::convert;
+use crate::errors::{collect, to_python};
 use crate::rows::JsonLines;
 
 /// The texts of a batch, as they came.
@@ -42,15 +43,25 @@ impl<'py> Texts<'py> {
         Ok(Self::Columns(columns))
     }
 
-    /// The bytes of each text; `first` is the index of the first, for what goes wrong.
-    pub(crate) fn bytes(&self, surrogates: Surrogates, first: usize) -> PyResult<Vec<Cow<'_, [u8]>>> {
+    /// What `convert` makes of each text; `first` is the index of the first, for what goes wrong.
+    pub(crate) fn each<'a, T: From<Cow<'a, [u8]>>>(
+        &'a self,
+        first: usize,
+        convert: impl Fn(&'a Bound<'py, PyAny>) -> PyResult<T>,
+    ) -> PyResult<Vec<T>> {
         const WHAT: &str = "the texts of a batch";
-        let borrowed = |text| Ok(Cow::Borrowed(text));
+        let borrowed = |text: &'a [u8]| Ok(Cow::Borrowed(text).into());
         match self {
-            Self::Items(items) => convert::texts(items, surrogates, first),
+            Self::Items(items) => convert::each(items, first, convert),
             Self::Columns(columns) => collect(columns.iter().flat_map(Column::texts).map(borrowed), WHAT),
             Self::Rows(rows) => collect(rows.get().texts().map(borrowed), WHAT),
         }
+    }
+
+    /// The exception for what went wrong with the text number `index`.
+    pub(crate) fn error(&self, py: Python<'py>, index: usize, error: &Error) -> PyErr {
+        let item = if let Self::Items(items) = self { items.get(index) } else { None };
+        convert::noted(py, item.map_or_else(|| to_python(error), |item| convert::text_error(item, error)), index)
     }
 }
 

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::vocab::Specials;
-use bytepair_core::{Allowed, Error, TokenId, Tokenizer};
+use bytepair_core::{Allowed, Error, ErrorKind, Text, TokenId, Tokenizer};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
-use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString, PyTuple};
 
+use crate::characters;
 use crate::errors::{collect, give_way, no_memory, to_python};
 use crate::ints;
 
@@ -32,19 +33,23 @@ impl Surrogates {
     }
 }
 
-/// The bytes of a `str` or bytes-like object, without a copy where Python can lend them.
+/// The bytes of a `str` or bytes-like object, without a copy where Python can lend them. A `str` is not asked for its UTF-8, as it
+/// would keep that, and take as much memory again.
 pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> PyResult<Cow<'a, [u8]>> {
     if let Ok(text) = object.cast::<PyString>() {
-        return match text.to_str() {
-            Ok(text) => Ok(Cow::Borrowed(text.as_bytes())),
-            Err(error)
-                if surrogates == Surrogates::Replace && error.is_instance_of::<PyUnicodeEncodeError>(object.py()) =>
-            {
+        let characters = characters::of(text)?;
+        if let Text::Bytes(ascii) = characters {
+            return Ok(Cow::Borrowed(ascii));
+        }
+        let mut utf8 = Vec::new();
+        return match characters.append_to(&mut utf8) {
+            Ok(()) => Ok(Cow::Owned(utf8)),
+            Err(error) if surrogates == Surrogates::Replace && matches!(error.kind(), ErrorKind::Surrogate { .. }) => {
                 let utf16 = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
                 let joined = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
                 Ok(Cow::Owned(joined.extract::<String>()?.into_bytes()))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(text_error(object, &error)),
         };
     }
     if let Ok(bytes) = object.cast::<PyBytes>() {
@@ -58,6 +63,15 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
         }
         Err(error) => Err(error),
     }
+}
+
+/// The exception for what went wrong with a text. Of half a pair of surrogates, Python says it best.
+pub(crate) fn text_error(text: &Bound<'_, PyAny>, error: &Error) -> PyErr {
+    let said = match (error.kind(), text.cast::<PyString>()) {
+        (ErrorKind::Surrogate { .. }, Ok(text)) => text.encode_utf8().err(),
+        _ => None,
+    };
+    said.unwrap_or_else(|| to_python(error))
 }
 
 /// The items of a buffer, after those that `items` has.
@@ -77,7 +91,7 @@ fn copied<T: Element + Default>(
 /// The characters of a `str`, replaced as [`text`] does it, that stand for two of its own: joined pairs of surrogates.
 pub(crate) fn joined_pairs(object: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     let Ok(text) = object.cast::<PyString>() else { return Ok(Vec::new()) };
-    if text.to_str().is_ok() {
+    if characters::of(text)?.append_to(&mut Vec::new()).is_ok() {
         return Ok(Vec::new());
     }
     let utf32 = text.call_method1("encode", ("utf-32-le", "surrogatepass"))?.cast_into::<PyBytes>()?;
@@ -102,16 +116,51 @@ fn is_no_buffer(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyBufferError>(py)
 }
 
-/// As [`text`], naming the item that is at fault; `first` is the index of the first.
-pub(crate) fn texts<'a>(
-    items: &'a [Bound<'_, PyAny>],
-    surrogates: Surrogates,
+/// A text to encode.
+pub(crate) enum Encodable<'a> {
+    Bytes(Cow<'a, [u8]>),
+    /// In the form that Python holds it in, which is not UTF-8.
+    Characters(Text<'a>),
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Encodable<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl Encodable<'_> {
+    pub(crate) fn text(&self) -> Text<'_> {
+        match self {
+            Self::Bytes(bytes) => Text::Bytes(bytes),
+            Self::Characters(characters) => *characters,
+        }
+    }
+}
+
+/// As [`text`], but of a `str` the characters, of which UTF-8 is made when they are encoded.
+pub(crate) fn encodable<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> PyResult<Encodable<'a>> {
+    if surrogates == Surrogates::Strict
+        && let Ok(text) = object.cast::<PyString>()
+    {
+        return Ok(match characters::of(text)? {
+            Text::Bytes(ascii) => Encodable::Bytes(Cow::Borrowed(ascii)),
+            characters => Encodable::Characters(characters),
+        });
+    }
+    text(object, surrogates).map(Encodable::Bytes)
+}
+
+/// What `convert` makes of each item, naming the one that is at fault; `first` is the index of the first.
+pub(crate) fn each<'a, 'py, T>(
+    items: &'a [Bound<'py, PyAny>],
     first: usize,
-) -> PyResult<Vec<Cow<'a, [u8]>>> {
-    let convert = |(index, item): (usize, &'a Bound<'_, PyAny>)| {
-        text(item, surrogates).map_err(|error| noted(item.py(), error, first + index))
+    convert: impl Fn(&'a Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    let noted = |(index, item): (usize, &'a Bound<'py, PyAny>)| {
+        convert(item).map_err(|error| noted(item.py(), error, first + index))
     };
-    collect(items.iter().enumerate().map(convert), "the texts of a batch")
+    collect(items.iter().enumerate().map(noted), "the texts of a batch")
 }
 
 /// Adds to an exception which item of a batch it is about.

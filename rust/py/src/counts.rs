@@ -1,5 +1,6 @@
 //! Pretoken counts: made of documents and files, added up, saved.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,9 +24,6 @@ const BATCH_BYTES: usize = 3 << 19;
 
 /// What a document takes of memory in a batch, besides its bytes.
 const DOCUMENT_BYTES: usize = 64;
-
-/// To ask a `str` of fewer characters whether it is ASCII takes as long as to count it.
-const ASKED_CHARACTERS: usize = 256;
 
 /// What `bytepair.Counts` is made of.
 #[pyclass(frozen, module = "bytepair._core")]
@@ -251,40 +249,33 @@ impl Counter {
         first: usize,
     ) -> PyResult<(usize, Option<(Bound<'py, PyAny>,)>)> {
         let (mut batch, mut n_batch, mut other) = (Vec::new(), 0, None);
-        let is_ascii = documents.py().get_type::<PyString>().getattr("isascii")?;
-        let mut was_ascii = true;
         for document in documents.clone() {
-            let mut document = document?;
-            if let Ok(text) = document.cast::<PyString>() {
-                let noted = |error| convert::noted(text.py(), error, first + batch.len());
-                // A str that is not ASCII keeps its UTF-8 once it was asked for: a corpus in memory would take twice as much.
-                // A short one is taken to be as the one before.
-                let lends = match text.len().map_err(noted)? {
-                    n if n < ASKED_CHARACTERS => was_ascii,
-                    _ => is_ascii.call1((text,))?.is_truthy()?,
-                };
-                if lends {
-                    let utf8 = text.to_str().map_err(noted)?.as_bytes();
-                    (was_ascii, n_batch) = (utf8.is_ascii(), n_batch + utf8.len());
-                } else {
-                    let copy = text.encode_utf8().map_err(noted)?;
-                    (was_ascii, n_batch) = (copy.as_bytes().is_ascii(), n_batch + copy.as_bytes().len());
-                    document = copy.into_any();
-                }
-            } else if let Ok(bytes) = document.cast::<PyBytes>() {
-                n_batch += bytes.as_bytes().len();
-            } else {
+            let document = document?;
+            if !document.is_instance_of::<PyString>() && !document.is_instance_of::<PyBytes>() {
                 other = Some((document,));
                 break;
             }
-            n_batch += DOCUMENT_BYTES;
+            // What is lent is asked for again, when the batch is whole.
+            let (n_bytes, made) = match convert::text(&document, Surrogates::Strict) {
+                Ok(Cow::Borrowed(bytes)) => (bytes.len(), None),
+                Ok(Cow::Owned(mut bytes)) => {
+                    bytes.shrink_to_fit();
+                    (bytes.len(), Some(bytes))
+                }
+                Err(error) => return Err(convert::noted(documents.py(), error, first + batch.len())),
+            };
+            n_batch += n_bytes + DOCUMENT_BYTES;
             batch.try_reserve(1).map_err(|_| PyMemoryError::new_err("no room for a batch of documents"))?;
-            batch.push(document);
+            batch.push((document, made));
             if n_batch >= BATCH_BYTES {
                 break;
             }
         }
-        let texts = convert::texts(&batch, Surrogates::Strict, first)?;
+        let texts = batch.iter().map(|(document, made)| match made {
+            Some(made) => Ok(Cow::Borrowed(made.as_slice())),
+            None => convert::text(document, Surrogates::Strict),
+        });
+        let texts = collect(texts, "the documents")?;
         let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
         self.add(documents.py(), None, |counting, checkpoint| counting.add_documents(&slices, checkpoint))?;
         Ok((batch.len(), other))
@@ -332,7 +323,7 @@ impl Counter {
         add: fn(&mut Counting, &[&[u8]], train::Checkpoint<'_>) -> bytepair_core::Result<()>,
     ) -> PyResult<()> {
         let batch = Texts::new(documents)?;
-        let texts = batch.bytes(Surrogates::Strict, first)?;
+        let texts = batch.each(first, |text| convert::text(text, Surrogates::Strict))?;
         let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the documents")?;
         self.add(documents.py(), total, |counting, checkpoint| add(counting, &slices, checkpoint))
     }

@@ -4,6 +4,7 @@ mod arrow;
 mod ask;
 mod buffer;
 mod caches;
+mod characters;
 mod convert;
 mod counts;
 #[cfg(feature = "defects")]

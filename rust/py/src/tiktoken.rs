@@ -8,8 +8,8 @@ use bytepair_core::pretokenize::Pretokenizer;
 use bytepair_core::vocab::Specials;
 use bytepair_core::vocab::special::LiteralMatcher;
 use bytepair_core::{
-    AddedToken, Allowed, Definition, Interrupt, Matching, MergeRule, OpenEnd, Pipeline, Scratch, SortedTokens, TokenId,
-    Tokenizer, builtin,
+    AddedToken, Allowed, Definition, Interrupt, Matching, MergeRule, OpenEnd, Pipeline, Scratch, SortedTokens, Text,
+    TokenId, Tokenizer, builtin,
 };
 use pyo3::exceptions::{PyKeyError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
@@ -246,7 +246,7 @@ impl TiktokenCore {
             return collect(texts.iter().map(|text| self.encode(text, allowed_special.clone())), "the ids of a batch");
         }
         let texts = collect(texts.iter().map(|text| convert::text(text, Surrogates::Replace)), "the texts of a batch")?;
-        let slices = collect(texts.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
+        let slices = collect(texts.iter().map(|text| Ok(Text::Bytes(text))), "the texts of a batch")?;
         let num_threads = threads(num_threads)?;
         let batch = run_interruptible(py, slices.iter().map(|text| text.len()).sum(), |interrupt| {
             let specials = self.specials(&allowed_special, None)?;

@@ -13,7 +13,7 @@ use crate::arrow::Texts;
 use crate::buffer::{Buffer, Items};
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, give_way, guarded, no_memory, run, run_interruptible, to_python};
+use crate::errors::{check_room, collect, give_way, guarded, no_memory, run, run_interruptible};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -119,13 +119,15 @@ impl PyTokenizer {
     ) -> PyResult<T> {
         let allowed = Names::parse(allowed_special, "allowed_special")?;
         let disallowed = Names::parse(disallowed_special, "disallowed_special")?;
-        let bytes = convert::text(text, Surrogates::parse(errors)?)?;
+        let encodable = convert::encodable(text, Surrogates::parse(errors)?)?;
+        let characters = encodable.text();
         let mut scratch = self.pool.lend();
         let mut ids = scratch.take_ids();
-        run_interruptible(text.py(), bytes.len(), |interrupt| {
+        let encoded = run_interruptible(text.py(), characters.len(), |interrupt| {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
-            self.tokenizer.encode_with(&mut scratch, &bytes, &specials, interrupt, &mut ids)
+            Ok(self.tokenizer.encode_characters(&mut scratch, characters, &specials, interrupt, &mut ids))
         })?;
+        encoded.map_err(|error| convert::text_error(text, &error))?;
         let finished = guarded(|| finish(&mut ids));
         scratch.give_ids(ids);
         finished
@@ -144,14 +146,14 @@ impl PyTokenizer {
         let surrogates = Surrogates::parse(errors)?;
         let num_threads = threads(num_threads)?;
         let batch = Texts::new(texts)?;
-        let texts_bytes = batch.bytes(surrogates, 0)?;
-        let slices = collect(texts_bytes.iter().map(|text| Ok(text.as_ref())), "the texts of a batch")?;
+        let encodable = batch.each(0, |text| convert::encodable(text, surrogates))?;
+        let slices = collect(encodable.iter().map(|text| Ok(text.text())), "the texts of a batch")?;
         let n_bytes = slices.iter().map(|text| text.len()).sum();
-        let batch = run_interruptible(texts.py(), n_bytes, |interrupt| {
+        let encoded = run_interruptible(texts.py(), n_bytes, |interrupt| {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
             Ok(self.tokenizer.encode_batch_with(&self.pool, &slices, &specials, interrupt, num_threads))
         })?;
-        batch.map_err(|(index, error)| convert::noted(texts.py(), to_python(&error), index))
+        encoded.map_err(|(index, error)| batch.error(texts.py(), index, &error))
     }
 
     pub(crate) fn list<'py>(&self, py: Python<'py>, ids: &[u32]) -> PyResult<Bound<'py, PyList>> {

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::text::Text;
 use crate::threads;
 
-/// Documents are handed out in blocks of about this many bytes, so that threads end at about the same time.
+/// Documents are handed out in blocks of about this many bytes, or characters where they are not UTF-8 yet, so that threads end at about the same time.
 pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 
 /// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads, and gives what it
@@ -18,10 +19,10 @@ pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 ///
 /// Each thread makes its own state with `start`, from its number. One thread runs in the caller's; no pool outlives the call.
 pub(crate) fn for_blocks<S, R: Default + Send, E: Send>(
-    documents: &[&[u8]],
+    documents: &[Text<'_>],
     n_threads: usize,
     start: impl Fn(usize) -> S + Sync,
-    work: impl Fn(&mut S, usize, &[&[u8]], &mut R) -> Result<(), E> + Sync,
+    work: impl Fn(&mut S, usize, &[Text<'_>], &mut R) -> Result<(), E> + Sync,
     commit: impl FnMut(&mut R) -> Result<(), E> + Send,
 ) -> Result<(), E> {
     let blocks = blocks(documents);
@@ -109,42 +110,33 @@ impl<R: Default, E, C: FnMut(&mut R) -> Result<(), E>> InOrder<R, E, C> {
 
 /// Documents, of which long ones are cut into pieces of about [`BLOCK_BYTES`].
 pub(crate) struct Pieces<'a, 'd> {
-    pub(crate) pieces: Cow<'a, [&'d [u8]]>,
+    pub(crate) pieces: Cow<'a, [Text<'d>]>,
     /// The indices of those that do not end their document, in order.
     inner: Vec<usize>,
 }
 
 impl<'a, 'd> Pieces<'a, 'd> {
     /// The documents as they are.
-    pub(crate) fn whole(documents: &'a [&'d [u8]]) -> Self {
+    pub(crate) fn whole(documents: &'a [Text<'d>]) -> Self {
         Self { pieces: Cow::Borrowed(documents), inner: Vec::new() }
     }
 
-    /// Cuts long documents where `is_cut` says that the parts encode to the same ids as the whole. A piece is longer where
-    /// there is no such place near.
-    pub(crate) fn cut(documents: &'a [&'d [u8]], is_cut: impl Fn(&[u8], usize) -> bool) -> Self {
-        /// So many places are tried for each cut.
-        const NEAR: usize = 1 << 12;
-        let is_long = |document: &&[u8]| document.len() > BLOCK_BYTES + BLOCK_BYTES / 2;
+    /// Cuts long documents where `is_cut` says that the parts encode to the same ids as the whole.
+    pub(crate) fn cut(documents: &'a [Text<'d>], is_cut: impl Fn(Text<'d>, usize) -> bool) -> Self {
+        let is_long = |document: &&Text<'_>| document.len() > BLOCK_BYTES + BLOCK_BYTES / 2;
         let (mut pieces, mut inner) = (Vec::new(), Vec::new());
-        let n_cut = documents.iter().filter(|document| is_long(document)).map(|document| document.len()).sum::<usize>();
+        let n_cut = documents.iter().filter(is_long).map(|document| document.len()).sum::<usize>();
         if n_cut == 0 || pieces.try_reserve(documents.len() + n_cut / BLOCK_BYTES).is_err() {
             return Self::whole(documents);
         }
         for &document in documents {
-            let (mut rest, mut wanted) = (document, BLOCK_BYTES);
-            while wanted + BLOCK_BYTES / 2 < rest.len() {
-                match (wanted..rest.len().min(wanted + NEAR)).find(|&at| is_cut(rest, at)) {
-                    Some(at) => {
-                        let (piece, after) = rest.split_at(at);
-                        inner.push(pieces.len());
-                        pieces.push(piece);
-                        (rest, wanted) = (after, BLOCK_BYTES);
-                    }
-                    None => wanted += BLOCK_BYTES,
-                }
+            let mut start = 0;
+            for end in cuts(document.len(), BLOCK_BYTES, |at| is_cut(document, at)) {
+                inner.push(pieces.len());
+                pieces.push(document.part(start..end));
+                start = end;
             }
-            pieces.push(rest);
+            pieces.push(document.part(start..document.len()));
         }
         Self { pieces: Cow::Owned(pieces), inner }
     }
@@ -160,8 +152,23 @@ impl<'a, 'd> Pieces<'a, 'd> {
     }
 }
 
+/// Where a document of so many bytes or characters is cut into pieces of about `n_wanted`, if `is_cut` allows it. A piece is longer
+/// where there is no such place near.
+pub(crate) fn cuts(length: usize, n_wanted: usize, is_cut: impl Fn(usize) -> bool) -> Vec<usize> {
+    /// So many places are tried for each cut.
+    const NEAR: usize = 1 << 12;
+    let mut cuts = Vec::new();
+    let mut wanted = n_wanted;
+    while wanted + n_wanted / 2 < length {
+        let found = (wanted..length.min(wanted + NEAR)).find(|&at| is_cut(at));
+        cuts.extend(found);
+        wanted = found.unwrap_or(wanted) + n_wanted;
+    }
+    cuts
+}
+
 /// Runs of documents, each with the index of its first.
-pub(crate) fn blocks<'a, 'd>(documents: &'a [&'d [u8]]) -> Vec<(usize, &'a [&'d [u8]])> {
+pub(crate) fn blocks<'a, 'd>(documents: &'a [Text<'d>]) -> Vec<(usize, &'a [Text<'d>])> {
     let mut blocks = Vec::new();
     let (mut start, mut n_bytes) = (0, 0);
     for (index, document) in documents.iter().enumerate() {
@@ -182,28 +189,35 @@ mod tests {
     #[test]
     fn pieces_are_the_documents() {
         let long = vec![b'x'; 3 * BLOCK_BYTES];
-        let documents: Vec<&[u8]> = vec![b"", &long, b"a", &long[..BLOCK_BYTES], &long[..2 * BLOCK_BYTES]];
+        let wide = vec![0xE9; 3 * BLOCK_BYTES];
+        let documents: [&[u8]; 5] = [b"", &long, b"a", &long[..BLOCK_BYTES], &long[..2 * BLOCK_BYTES]];
+        let documents: Vec<Text<'_>> = documents.into_iter().map(Text::Bytes).chain([Text::Ucs2(&wide)]).collect();
         let pieces = Pieces::cut(&documents, |_, at| at % 1_000 == 7);
         let mut joined = vec![Vec::new(); documents.len()];
-        for (index, piece) in pieces.pieces.iter().enumerate() {
-            joined[pieces.document(index)].extend_from_slice(piece);
+        for (index, &piece) in pieces.pieces.iter().enumerate() {
+            piece.append_to(&mut joined[pieces.document(index)]).unwrap();
             let is_next_of_another = pieces.document(index + 1) != pieces.document(index);
             assert_eq!(pieces.is_last(index), is_next_of_another);
         }
-        assert_eq!(joined, documents);
-        assert_eq!(pieces.pieces.len(), documents.len() + 3);
+        for (joined, document) in joined.iter().zip(&documents) {
+            let mut whole = Vec::new();
+            document.append_to(&mut whole).unwrap();
+            assert_eq!(*joined, whole);
+        }
+        assert_eq!(pieces.pieces.len(), documents.len() + 5);
         // Where there is no place to cut, nothing is.
-        assert_eq!(Pieces::cut(&documents, |_, _| false).pieces[..], documents[..]);
-        assert_eq!(Pieces::cut(&documents, |_, at| at > 2 * BLOCK_BYTES).pieces.len(), documents.len() + 1);
+        assert_eq!(Pieces::cut(&documents, |_, _| false).pieces.len(), documents.len());
+        assert_eq!(Pieces::cut(&documents, |_, at| at > 2 * BLOCK_BYTES).pieces.len(), documents.len() + 2);
     }
 
     #[test]
     fn blocks_cover_all_documents_in_order() {
         let long = vec![b'x'; BLOCK_BYTES];
-        let documents: Vec<&[u8]> = vec![b"", b"a", &long, b"", &long, &long, b"b"];
+        let documents: [&[u8]; 7] = [b"", b"a", &long, b"", &long, &long, b"b"];
+        let documents = documents.map(Text::Bytes);
         for n_threads in [1, 2, 8] {
             let mut lengths = Vec::new();
-            let work = |(): &mut (), first: usize, block: &[&[u8]], made: &mut Vec<usize>| {
+            let work = |(): &mut (), first: usize, block: &[Text<'_>], made: &mut Vec<usize>| {
                 assert!(std::ptr::eq(block, &documents[first..first + block.len()]));
                 made.extend(block.iter().map(|document| document.len()));
                 Ok::<_, ()>(())
@@ -251,11 +265,11 @@ mod tests {
     #[test]
     fn the_first_block_that_fails_ends_it() {
         let long = vec![b'x'; BLOCK_BYTES];
-        let documents = vec![&long[..]; 40];
+        let documents = [Text::Bytes(&long); 40];
         for n_threads in [1, 2, 8] {
             for failing in [0, 7, 39] {
                 let mut committed = Vec::new();
-                let work = |(): &mut (), first: usize, _: &[&[u8]], made: &mut usize| {
+                let work = |(): &mut (), first: usize, _: &[Text<'_>], made: &mut usize| {
                     *made = first;
                     // Later ones fail too, and may sooner.
                     if first >= failing { Err(first) } else { Ok(()) }

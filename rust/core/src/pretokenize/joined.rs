@@ -9,8 +9,8 @@ const BYTES: usize = 1 << 13;
 const TEXTS: usize = 1 << 10;
 
 /// Whether it is better to split a text together with others.
-pub(crate) fn is_short(text: &[u8]) -> bool {
-    text.len() <= SHORT
+pub(crate) fn is_short(length: usize) -> bool {
+    length <= SHORT
 }
 
 /// Texts one after the other.

@@ -125,7 +125,7 @@ impl Shared<'_> {
             let Some(block) = block else {
                 return Ok(());
             };
-            for texts in block.texts().chunk_by(|one, next| is_short(one) && is_short(next)) {
+            for texts in block.texts().chunk_by(|one, next| is_short(one.len()) && is_short(next.len())) {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }

@@ -266,6 +266,11 @@ impl Specials<'_> {
         self.found.as_deref()
     }
 
+    /// Whether any token is refused.
+    pub(crate) fn refuse(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// Fails where `text` contains a special token that is refused.
     ///
     /// # Errors
