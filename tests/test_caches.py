@@ -79,7 +79,8 @@ def test_the_longest_unused_gives_way():
 
 def test_a_tokenizer_takes_its_cache_with_it():
     tokenizer = bytepair.Tokenizer.from_pretrained("gpt2")
-    tokenizer.encode(text())
+    for each in stdlib_texts()[:100]:
+        tokenizer.encode(each)
     del tokenizer
     assert kept() == 0
 
@@ -186,3 +187,34 @@ def test_a_text_takes_no_more_memory_afterwards(use):
         before = sys.getsizeof(fresh)
         use(tokenizer, fresh)
         assert sys.getsizeof(fresh) == before
+
+
+def test_the_memory_of_an_array_is_used_again_when_nobody_has_it():
+    tokenizer = bytepair.Tokenizer.from_pretrained("gpt2")
+    long = text()[:8_000_000]
+    expected = tokenizer.encode(long)
+    bytepair.clear_caches()
+    for encode in (
+        tokenizer.encode_to_numpy,
+        lambda text: tokenizer.encode_batch_to_numpy([text, ""], num_threads=2)[0],
+    ):
+        ids = encode(long)
+        part, n_bytes = ids[100:200], ids.nbytes
+        kept()
+        del ids
+        # A view keeps the memory from being used again.
+        assert kept() == 0
+        again = encode(long)
+        assert part.tolist() == expected[100:200]
+        assert again.tolist() == expected
+        kept()
+        del again
+        assert n_bytes <= kept() <= 2 * n_bytes
+        # Used again for a longer text, a shorter one, and lists.
+        for _ in range(3):
+            assert encode(long).tolist() == expected
+            assert encode(long[:3_000_000]).tolist() == tokenizer.encode(long[:3_000_000])
+        bytepair.set_cache_limit(n_bytes // 2)
+        encode(long)
+        assert kept() <= n_bytes // 2
+        bytepair.set_cache_limit(LIMIT)

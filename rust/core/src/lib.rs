@@ -41,7 +41,7 @@ pub mod unicode;
 pub mod vocab;
 
 pub use definition::{AddedToken, Definition, MAX_TOKEN_BYTES, Matching, MergeRule};
-pub use encode::{DEFAULT_CACHE_LIMIT, Scratch, ScratchPool, clear_caches, set_cache_limit};
+pub use encode::{DEFAULT_CACHE_LIMIT, Scratch, ScratchPool, clear_caches, keep_ids, set_cache_limit};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::{Pair, Symbol, TokenId};
 pub use interrupt::Interrupt;

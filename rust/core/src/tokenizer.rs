@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::encode::parallel::{self, Pieces};
-use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool};
+use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, take_ids};
 use crate::error::{Error, Result, check_room};
 use crate::formats::compact;
 use crate::huge_pages;
@@ -468,7 +468,7 @@ impl Tokenizer {
             }
             Ok(())
         };
-        let mut batch = Batch::default();
+        let mut batch = Batch { ids: take_ids(n_bytes_of(texts)), ends: Vec::new() };
         let no_room = |_| (0, Error::memory("the ids"));
         batch.ends.try_reserve_exact(texts.len()).map_err(no_room)?;
         let n_bytes = n_bytes_of(texts);

@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! - A view that Python has of the memory holds a reference to its [`Buffer`], so the memory outlives every view.
-//! - The items never move: nothing adds to them, takes from them or hands them on until the buffer is freed.
+//! - The items never move: nothing adds to them, takes from them or hands them on until the buffer is freed, when no view is left.
 //! - Items are atomics, which may be written to while they are shared, and no code here reads or writes them once they
 //!   are in a buffer.
 
@@ -12,6 +12,7 @@
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
+use bytepair_core::keep_ids;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
@@ -33,6 +34,18 @@ impl Buffer {
     /// A view of items, of bytes to Python, for `numpy.frombuffer` and its like.
     pub(crate) fn view(py: Python<'_>, items: Items) -> PyResult<Bound<'_, PyMemoryView>> {
         PyMemoryView::from(Bound::new(py, Self(items))?.as_any())
+    }
+}
+
+impl Drop for Buffer {
+    /// A long list of ids is kept for the next array.
+    fn drop(&mut self) {
+        if let Items::Four(items) = &mut self.0 {
+            let mut items = std::mem::take(items);
+            items.clear();
+            // In place, as an atomic is its value.
+            keep_ids(items.into_iter().map(AtomicU32::into_inner).collect());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use bytepair_core::{Batch, Scratch, ScratchPool, Tokenizer};
+use bytepair_core::{Batch, Scratch, ScratchPool, Tokenizer, keep_ids};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
@@ -122,7 +122,7 @@ impl PyTokenizer {
         let encodable = convert::encodable(text, Surrogates::parse(errors)?)?;
         let characters = encodable.text();
         let mut scratch = self.pool.lend();
-        let mut ids = scratch.take_ids();
+        let mut ids = scratch.take_ids_for(characters.len());
         let encoded = run_interruptible(text.py(), characters.len(), |interrupt| {
             let specials = convert::specials(&self.tokenizer, &allowed, &disallowed)?;
             Ok(self.tokenizer.encode_characters(&mut scratch, characters, &specials, interrupt, &mut ids))
@@ -338,14 +338,16 @@ impl PyTokenizer {
         // Asked for at once: each list alone may be too small to ask for.
         const BYTES_A_LIST: usize = 64;
         check_room(batch.ids.len() * size_of::<usize>() + batch.ends.len() * BYTES_A_LIST, "the lists of ids")?;
-        guarded(|| {
+        let made = guarded(|| {
             let mut start = 0;
             for &end in &batch.ends {
                 lists.append(self.list(texts.py(), batch.ids.get(start..end).unwrap_or_default())?)?;
                 start = end;
             }
             Ok(lists)
-        })
+        });
+        keep_ids(batch.ids);
+        made
     }
 
     /// The ids of many texts as the bytes of an array, and where each text ends as the bytes of another.
@@ -365,7 +367,9 @@ impl PyTokenizer {
         let offsets = std::iter::once(0).chain(batch.ends.iter().copied());
         let offsets = collect(offsets.map(Ok), "the offsets of a batch")?;
         let offsets = detached(py, &offsets, |&offset| AtomicU64::new(u64::try_from(offset).unwrap_or(u64::MAX)))?;
-        guarded(|| Ok((dtype.buffer(py, &mut batch.ids)?, Buffer::view(py, Items::Eight(offsets))?)))
+        let made = guarded(|| Ok((dtype.buffer(py, &mut batch.ids)?, Buffer::view(py, Items::Eight(offsets))?)));
+        keep_ids(batch.ids);
+        made
     }
 
     /// Return how many tokens a text has, without building their ids.

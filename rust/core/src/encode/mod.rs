@@ -30,5 +30,6 @@ mod windows;
 
 pub(crate) use cuts::Joints;
 pub use encoder::Encoder;
-pub use pool::{DEFAULT_CACHE_LIMIT, PooledScratch, ScratchPool, clear_caches, set_cache_limit};
+pub(crate) use pool::take_ids;
+pub use pool::{DEFAULT_CACHE_LIMIT, PooledScratch, ScratchPool, clear_caches, keep_ids, set_cache_limit};
 pub use scratch::Scratch;

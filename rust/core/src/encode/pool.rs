@@ -14,7 +14,10 @@ use super::scratch::Scratch;
 /// What the scratches in [`IDLE`] may take together.
 static LIMIT: AtomicUsize = AtomicUsize::new(DEFAULT_CACHE_LIMIT);
 
-static IDLE: Mutex<Idle> = Mutex::new(Idle { kept: Vec::new(), n_bytes: 0 });
+/// Lists of fewer ids are no matter.
+const LONG: usize = 1 << 17;
+
+static IDLE: Mutex<Idle> = Mutex::new(Idle { kept: Vec::new(), ids: Vec::new(), n_bytes: 0 });
 
 /// How many bytes the caches that wait for the next call may take together, unless [`set_cache_limit`] says otherwise.
 pub const DEFAULT_CACHE_LIMIT: usize = 64 << 20;
@@ -33,8 +36,43 @@ pub fn set_cache_limit(n_bytes: usize) {
 
 /// Lets go of the caches that are kept between calls, of all tokenizers of the process; returns how many bytes they had.
 pub fn clear_caches() -> usize {
-    let gone = lock().map(|mut idle| idle.shrink_to(0)).unwrap_or_default();
-    gone.iter().map(|kept| kept.n_bytes).sum()
+    let (kept, ids) = lock().map(|mut idle| idle.shrink_to(0)).unwrap_or_default();
+    kept.iter().map(|kept| kept.n_bytes).sum::<usize>() + n_bytes_of(&ids)
+}
+
+/// The list of ids that was kept, emptied, if there is one that the ids of so many bytes or characters may fill to a good part.
+pub(crate) fn take_ids(length: usize) -> Vec<u32> {
+    if length < LONG {
+        return Vec::new();
+    }
+    let taken = lock().filter(|idle| idle.ids.capacity() <= length).map(|mut idle| {
+        let ids = std::mem::take(&mut idle.ids);
+        idle.n_bytes -= n_bytes_of(&ids);
+        ids
+    });
+    taken.unwrap_or_default()
+}
+
+/// Keeps a long list of ids for the next text that needs one: to have as much new memory from the system takes a quarter of the
+/// time that encoding does. The last one is kept, where it fits the limit beside all else; short ones are let go.
+pub fn keep_ids(mut ids: Vec<u32>) {
+    if ids.capacity() < LONG {
+        return;
+    }
+    ids.clear();
+    let gone = lock().map(|mut idle| {
+        let n_bytes = idle.n_bytes - n_bytes_of(&idle.ids) + n_bytes_of(&ids);
+        if n_bytes <= LIMIT.load(Ordering::Relaxed) {
+            idle.n_bytes = n_bytes;
+            std::mem::swap(&mut idle.ids, &mut ids);
+        }
+        ids
+    });
+    drop(gone);
+}
+
+fn n_bytes_of(ids: &Vec<u32>) -> usize {
+    size_of::<u32>() * ids.capacity()
 }
 
 /// The list of idle scratches, or none where it cannot be had soon.
@@ -53,9 +91,10 @@ fn lock() -> Option<MutexGuard<'static, Idle>> {
     None
 }
 
-/// Idle scratches, the one longest unused first.
+/// Idle scratches, the one longest unused first, and a list of ids.
 struct Idle {
     kept: Vec<Kept>,
+    ids: Vec<u32>,
     n_bytes: usize,
 }
 
@@ -83,9 +122,11 @@ impl Idle {
         self.kept.push(kept);
     }
 
-    /// Takes out those longest unused until the others have no more than `limit` bytes.
+    /// Takes out the list of ids and then the scratches longest unused, until the others have no more than `limit` bytes.
     #[must_use]
-    fn shrink_to(&mut self, limit: usize) -> Vec<Kept> {
+    fn shrink_to(&mut self, limit: usize) -> (Vec<Kept>, Vec<u32>) {
+        let ids = if self.n_bytes > limit { std::mem::take(&mut self.ids) } else { Vec::new() };
+        self.n_bytes -= n_bytes_of(&ids);
         let mut n_gone = 0;
         for kept in &self.kept {
             if self.n_bytes <= limit {
@@ -94,7 +135,7 @@ impl Idle {
             self.n_bytes -= kept.n_bytes;
             n_gone += 1;
         }
-        self.kept.drain(..n_gone).collect()
+        (self.kept.drain(..n_gone).collect(), ids)
     }
 }
 
@@ -168,7 +209,7 @@ impl Drop for PooledScratch<'_> {
         }
         let gone = lock().map(|mut idle| {
             idle.give(Kept { pool: self.pool.serial, thread: self.thread, n_bytes, scratch });
-            if idle.n_bytes > limit { idle.shrink_to(limit) } else { Vec::new() }
+            if idle.n_bytes > limit { idle.shrink_to(limit) } else { Default::default() }
         });
         drop(gone);
     }
@@ -180,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_thread_gets_the_scratch_it_had_or_another_of_its_pool() {
-        let mut idle = Idle { kept: Vec::new(), n_bytes: 0 };
+        let mut idle = Idle { kept: Vec::new(), ids: Vec::new(), n_bytes: 0 };
         // Told apart by what they hold; whichever came back last.
         for (pool, thread, n_bytes) in [(1, 0, 10), (1, 1, 11), (2, 0, 20), (1, 2, 12)] {
             let mut scratch = Box::<Scratch>::default();

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::long;
 use super::packed::Packing;
+use super::pool;
 use super::segments::Segments;
 use super::sink::Waiting;
 use crate::pretokenize::Joined;
@@ -45,6 +46,11 @@ impl Scratch {
         std::mem::take(&mut self.ids)
     }
 
+    /// [`Scratch::take_ids`] for a text of so many bytes or characters: for a long one, what was kept of an array that is no more.
+    pub fn take_ids_for(&mut self, length: usize) -> Vec<u32> {
+        if length <= Self::MAX_IDS { self.take_ids() } else { pool::take_ids(length) }
+    }
+
     /// [`Scratch::take_ids`] for decoded bytes, with any bytes in it: to make it empty and long again costs as much as a copy.
     pub fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
@@ -57,11 +63,14 @@ impl Scratch {
         }
     }
 
-    /// Takes back the buffer from [`Scratch::take_ids`], unless it has grown out of proportion.
+    /// Takes back the buffer from [`Scratch::take_ids`], or leaves it to [`keep_ids`](pool::keep_ids) where it has grown out of
+    /// proportion.
     pub fn give_ids(&mut self, mut ids: Vec<u32>) {
         if ids.capacity() <= Self::MAX_IDS {
             ids.clear();
             self.ids = ids;
+        } else {
+            pool::keep_ids(ids);
         }
     }
 
