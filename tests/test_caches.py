@@ -208,6 +208,11 @@ def test_the_memory_of_an_array_is_used_again_when_nobody_has_it():
         assert part.tolist() == expected[100:200]
         assert again.tolist() == expected
         kept()
+        address = again.ctypes.data
+        del again
+        again = encode(long)
+        assert again.ctypes.data == address
+        kept()
         del again
         assert n_bytes <= kept() <= 2 * n_bytes
         # Used again for a longer text, a shorter one, and lists.

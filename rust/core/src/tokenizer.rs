@@ -13,7 +13,7 @@ use crate::decode;
 use crate::definition::{AddedToken, Definition, MergeRule};
 use crate::encode::parallel::{self, Pieces};
 use crate::encode::{Encoder, Joints, PooledScratch, Scratch, ScratchPool, take_ids};
-use crate::error::{Error, Result, check_room};
+use crate::error::{Error, ErrorKind, Result, check_room};
 use crate::formats::compact;
 use crate::huge_pages;
 use crate::ids::{Symbol, TokenId};
@@ -362,20 +362,25 @@ impl Tokenizer {
         if let Text::Bytes(text) = text {
             return self.encode_with(scratch, text, specials, interrupt, out);
         }
-        let is_whole = text.len() < 2 * PART || specials.refuse() || !self.may_join(specials);
-        let is_cut = |at| self.is_safe_cut(text, at);
-        let cuts = if is_whole { Vec::new() } else { parallel::cuts(text.len(), PART, is_cut) };
         let mut utf8 = scratch.take_bytes();
-        let (n_before, mut start) = (out.len(), 0);
-        for end in cuts.into_iter().chain([text.len()]) {
-            utf8.clear();
-            text.append_part(start..end, &mut utf8)?;
+        utf8.clear();
+        let is_whole = text.len() < 2 * PART || specials.refuse() || !self.may_join(specials);
+        if is_whole || !self.pretokenizer.has_safe_cuts() {
+            text.append_to(&mut utf8)?;
             self.encode_with(scratch, &utf8, specials, interrupt, out)?;
-            if end < text.len() {
+        } else {
+            let (n_before, mut start) = (out.len(), 0);
+            while start < text.len() {
+                let end = parallel::next_cut(start, text.len(), PART, |at| self.is_safe_cut(text, at));
+                utf8.clear();
+                let made = text.part(start..end).append_to(&mut utf8);
+                made.map_err(|error| text.first_surrogate().map_or(error, Error::surrogate))?;
+                let Self { encoder, vocabulary, pretokenizer, .. } = self;
+                encoder.encode(vocabulary, pretokenizer, scratch, &utf8, interrupt, out)?;
                 interrupt.check()?;
                 reserve_for_rest(out, n_before, end, text.len() - end);
+                start = end;
             }
-            start = end;
         }
         scratch.give_bytes(utf8);
         Ok(())
@@ -389,7 +394,7 @@ impl Tokenizer {
 
     /// [`Pretokenizer::is_safe_cut`] of characters.
     fn is_safe_cut(&self, text: Text<'_>, at: usize) -> bool {
-        text.near(at).is_ok_and(|(near, at)| self.pretokenizer.is_safe_cut(&near, at))
+        text.near(at, |near, at| self.pretokenizer.is_safe_cut(near, at))
     }
 
     /// The ids of many documents, over `num_threads` threads, or one for each processor.
@@ -435,11 +440,13 @@ impl Tokenizer {
         let n_bytes_of = |texts: &[Text<'_>]| texts.iter().map(|text| text.len()).sum::<usize>();
         let n_threads = n_threads(num_threads, n_bytes_of(texts));
         let may_join = self.may_join(specials);
-        let may_cut = may_join && n_threads > 1 && self.pretokenizer.has_safe_cuts();
+        // Refused tokens are looked for in whole texts, before any is cut: not in such as are not UTF-8 yet.
+        let is_utf8 = |text: &Text<'_>| matches!(text, Text::Bytes(_));
+        let may_look = !specials.refuse() || texts.iter().all(is_utf8);
+        let may_cut = may_join && may_look && n_threads > 1 && self.pretokenizer.has_safe_cuts();
         let is_cut = |text: Text<'_>, at| match text {
             Text::Bytes(text) => self.pretokenizer.is_safe_cut(text, at),
-            // Refused tokens are looked for in all of it.
-            _ => !specials.refuse() && self.is_safe_cut(text, at),
+            _ => self.is_safe_cut(text, at),
         };
         let pieces = if may_cut { Pieces::cut(texts, is_cut) } else { Pieces::whole(texts) };
         if pieces.pieces.len() > texts.len() {
@@ -450,7 +457,13 @@ impl Tokenizer {
             }
         }
         let encode = |scratch: &mut PooledScratch<'_>, first: usize, block: &[Text<'_>], batch: &mut Batch| {
-            let of_document = |index, error| (pieces.document(index), error);
+            let of_document = |index, error: Error| {
+                let document = pieces.document(index);
+                // Its place was that in a piece.
+                let place = texts.get(document).filter(|_| matches!(error.kind(), ErrorKind::Surrogate { .. }));
+                let place = place.and_then(|text| text.first_surrogate());
+                (document, place.map_or(error, Error::surrogate))
+            };
             interrupt.check().map_err(|error| of_document(first, error))?;
             let mut index = first;
             for texts in block.chunk_by(|one, next| may_join && is_short(one.len()) && is_short(next.len())) {
@@ -507,7 +520,7 @@ impl Tokenizer {
         let Self { encoder, vocabulary, pretokenizer, .. } = self;
         let is_long = text.len() >= 2 * parallel::BLOCK_BYTES && pretokenizer.has_safe_cuts();
         let is_cut = |at| pretokenizer.is_safe_cut(text, at);
-        let cuts = if is_long { parallel::cuts(text.len(), parallel::BLOCK_BYTES, is_cut) } else { Vec::new() };
+        let cuts = if is_long { parallel::cuts(text.len(), is_cut) } else { Vec::new() };
         if cuts.is_empty() {
             reserve(out, text.len())?;
             return encoder.encode(vocabulary, pretokenizer, scratch, text, interrupt, out);
@@ -534,7 +547,16 @@ impl Tokenizer {
         batch: &mut Batch,
     ) -> std::result::Result<(), (usize, Error)> {
         let mut buffer = scratch.take_bytes();
-        let texts = text::in_utf8(texts, &mut buffer)?;
+        let texts = match text::in_utf8(texts, &mut buffer) {
+            Ok(texts) => texts,
+            Err((index, error)) => {
+                // What is refused in one before it comes first.
+                let before = text::in_utf8(texts.get(..index).unwrap_or_default(), &mut buffer)?;
+                let refused =
+                    before.iter().enumerate().find_map(|(index, text)| Some((index, specials.check(text).err()?)));
+                return Err(refused.unwrap_or((index, error)));
+            }
+        };
         for (index, text) in texts.iter().enumerate() {
             specials.check(text).map_err(|error| (index, error))?;
         }

@@ -110,6 +110,27 @@ fn what_is_refused_is_found_wherever_it_is() {
 }
 
 #[test]
+fn the_first_text_at_fault_is_named() {
+    let tokenizer = builtin::tokenizer("gpt2").unwrap().unwrap();
+    let (pool, never) = (ScratchPool::default(), Interrupt::never());
+    let specials = tokenizer.added_tokens().specials(Allowed::None, Allowed::All).unwrap();
+    let long = "a ".repeat(LONG) + "<|endoftext|>";
+    let wide: Vec<u16> = "é<|endoftext|>".encode_utf16().collect();
+    let surrogate = [0xD800];
+    let faults =
+        [Text::Bytes(long.as_bytes()), Text::Bytes(b"<|endoftext|>"), Text::Ucs2(&wide), Text::Ucs2(&surrogate)];
+    for (one, two) in (0..faults.len()).flat_map(|one| (0..faults.len()).map(move |two| (one, two))) {
+        let texts = [Text::Bytes(b"good"), faults[one], Text::Ucs2(&[0x4F60]), faults[two]];
+        for n_threads in 1..=3 {
+            let encoded = tokenizer.encode_batch_with(&pool, &texts, &specials, &never, NonZero::new(n_threads));
+            let (index, error) = encoded.unwrap_err();
+            assert_eq!(index, 1, "{one} {two} {n_threads} {error}");
+            assert_eq!(matches!(error.kind(), ErrorKind::Surrogate { .. }), one == 3);
+        }
+    }
+}
+
+#[test]
 fn what_is_no_character_is_named_by_its_place() {
     let tokenizer = builtin::tokenizer("gpt2").unwrap().unwrap();
     let (pool, never) = (ScratchPool::default(), Interrupt::never());
@@ -125,7 +146,8 @@ fn what_is_no_character_is_named_by_its_place() {
             let texts = [Text::Bytes(b"a"), text, text];
             let (index, error) =
                 tokenizer.encode_batch_with(&pool, &texts, &specials, &never, NonZero::new(n_threads)).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Surrogate { .. }) && index == 1, "{error}");
+            assert!(matches!(error.kind(), ErrorKind::Surrogate { index } if *index == place), "{error}");
+            assert_eq!(index, 1);
         }
     }
 }

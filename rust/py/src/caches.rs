@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 /// Bound the memory that tokenizers keep between calls: caches of words lately encoded, buffers, and the memory of the last
 /// long array of ids that was let go, for the next.
 ///
-/// The bound is for all tokenizers of the process together, and 64 MiB to begin with. What was longest unused is let go
-/// until the rest fits, now and after each call. A cache in use is not counted: each thread that encodes has one, of 30 MiB
+/// The bound is for all tokenizers of the process together, and 64 MiB to begin with. The array's memory, and then what was longest
+/// unused, is let go until the rest fits, now and after each call. A cache in use is not counted: each thread that encodes has one, of 30 MiB
 /// at most. Nor is what a tokenizer makes once of its vocabulary, whatever is encoded.
 ///
 /// Parameters

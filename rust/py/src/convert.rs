@@ -43,7 +43,10 @@ pub(crate) fn text<'a>(object: &'a Bound<'_, PyAny>, surrogates: Surrogates) -> 
         }
         let mut utf8 = Vec::new();
         return match characters.append_to(&mut utf8) {
-            Ok(()) => Ok(Cow::Owned(utf8)),
+            Ok(()) => {
+                utf8.shrink_to_fit();
+                Ok(Cow::Owned(utf8))
+            }
             Err(error) if surrogates == Surrogates::Replace && matches!(error.kind(), ErrorKind::Surrogate { .. }) => {
                 let utf16 = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
                 let joined = utf16.call_method1("decode", ("utf-16-le", "replace"))?;

@@ -258,10 +258,7 @@ impl Counter {
             // What is lent is asked for again, when the batch is whole.
             let (n_bytes, made) = match convert::text(&document, Surrogates::Strict) {
                 Ok(Cow::Borrowed(bytes)) => (bytes.len(), None),
-                Ok(Cow::Owned(mut bytes)) => {
-                    bytes.shrink_to_fit();
-                    (bytes.len(), Some(bytes))
-                }
+                Ok(Cow::Owned(bytes)) => (bytes.len(), Some(bytes)),
                 Err(error) => return Err(convert::noted(documents.py(), error, first + batch.len())),
             };
             n_batch += n_bytes + DOCUMENT_BYTES;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::num::NonZero;
 use std::sync::Mutex;
 
-use bytepair_core::{Batch, Text};
+use bytepair_core::{Batch, Text, keep_ids};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
@@ -110,7 +110,8 @@ impl EncodeIterator {
             }
         };
         state.batch_bytes = (2 * state.batch_bytes).min(MAX_BATCH);
-        (state.ready, state.n_given, state.n_ids_given) = (Batch::default(), 0, 0);
+        keep_ids(std::mem::take(&mut state.ready).ids);
+        (state.n_given, state.n_ids_given) = (0, 0);
         let encode = |texts: &[Cow<'_, [u8]>]| {
             let slices: Vec<Text<'_>> = texts.iter().map(|text| Text::Bytes(text)).collect();
             let PyTokenizer { tokenizer, pool, .. } = self.tokenizer.get();

@@ -9,7 +9,7 @@ use bytepair_core::vocab::Specials;
 use bytepair_core::vocab::special::LiteralMatcher;
 use bytepair_core::{
     AddedToken, Allowed, Definition, Interrupt, Matching, MergeRule, OpenEnd, Pipeline, Scratch, SortedTokens, Text,
-    TokenId, Tokenizer, builtin,
+    TokenId, Tokenizer, builtin, keep_ids,
 };
 use pyo3::exceptions::{PyKeyError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
@@ -257,7 +257,9 @@ impl TiktokenCore {
         let starts = std::iter::once(0).chain(batch.ends.iter().copied());
         let spans = starts.zip(&batch.ends);
         let list = |(start, &end)| self.inner.list(py, batch.ids.get(start..end).unwrap_or_default());
-        guarded(|| collect(spans.map(list), "the ids of a batch"))
+        let made = guarded(|| collect(spans.map(list), "the ids of a batch"));
+        keep_ids(batch.ids);
+        made
     }
 
     fn encode_with_unstable<'py>(

@@ -201,7 +201,7 @@ impl PyTokenizer {
     ) -> PyResult<T> {
         let py = ids.py();
         let mut scratch = self.pool.lend();
-        let buffer = scratch.take_ids();
+        let buffer = scratch.take_ids_for(ids.len().unwrap_or_default());
         let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids(), buffer)?;
         let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decoded_length(&ids))?;
         let finished = guarded(|| finish(&mut scratch, &ids, n_bytes));

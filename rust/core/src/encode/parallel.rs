@@ -11,7 +11,8 @@ use std::thread;
 use crate::text::Text;
 use crate::threads;
 
-/// Documents are handed out in blocks of about this many bytes, or characters where they are not UTF-8 yet, so that threads end at about the same time.
+/// Documents are handed out in blocks of about this many bytes, or characters where they are not UTF-8 yet, so that threads end at
+/// about the same time.
 pub(crate) const BLOCK_BYTES: usize = 1 << 18;
 
 /// Runs `work` on consecutive blocks of `documents`, with the index of the first, over `n_threads` threads, and gives what it
@@ -131,7 +132,7 @@ impl<'a, 'd> Pieces<'a, 'd> {
         }
         for &document in documents {
             let mut start = 0;
-            for end in cuts(document.len(), BLOCK_BYTES, |at| is_cut(document, at)) {
+            for end in cuts(document.len(), |at| is_cut(document, at)) {
                 inner.push(pieces.len());
                 pieces.push(document.part(start..end));
                 start = end;
@@ -152,19 +153,25 @@ impl<'a, 'd> Pieces<'a, 'd> {
     }
 }
 
-/// Where a document of so many bytes or characters is cut into pieces of about `n_wanted`, if `is_cut` allows it. A piece is longer
-/// where there is no such place near.
-pub(crate) fn cuts(length: usize, n_wanted: usize, is_cut: impl Fn(usize) -> bool) -> Vec<usize> {
+/// Where a document of so many bytes or characters is cut into pieces of about [`BLOCK_BYTES`], if `is_cut` allows it.
+pub(crate) fn cuts(length: usize, is_cut: impl Fn(usize) -> bool) -> Vec<usize> {
+    let next = |&cut: &usize| Some(next_cut(cut, length, BLOCK_BYTES, &is_cut)).filter(|&next| next < length);
+    std::iter::successors(next(&0), next).collect()
+}
+
+/// Where the piece of about `n_wanted` ends that begins at `start`. It is longer where there is no cut near, and is not followed
+/// by one of less than half as many.
+pub(crate) fn next_cut(start: usize, length: usize, n_wanted: usize, is_cut: impl Fn(usize) -> bool) -> usize {
     /// So many places are tried for each cut.
     const NEAR: usize = 1 << 12;
-    let mut cuts = Vec::new();
-    let mut wanted = n_wanted;
+    let mut wanted = start + n_wanted;
     while wanted + n_wanted / 2 < length {
-        let found = (wanted..length.min(wanted + NEAR)).find(|&at| is_cut(at));
-        cuts.extend(found);
-        wanted = found.unwrap_or(wanted) + n_wanted;
+        if let Some(found) = (wanted..length.min(wanted + NEAR)).find(|&at| is_cut(at)) {
+            return found;
+        }
+        wanted += n_wanted;
     }
-    cuts
+    length
 }
 
 /// Runs of documents, each with the index of its first.

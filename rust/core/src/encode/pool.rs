@@ -1,4 +1,4 @@
-//! Scratches that wait for the next call, those of all tokenizers of the process within one limit.
+//! Scratches, and the memory of a long list of ids, that wait for the next call, those of all tokenizers of the process within one limit.
 //!
 //! There is one list of them and not one for each tokenizer, so that the limit holds for all, the one longest unused gives
 //! way whosever it is, and all can be let go at once.
@@ -24,7 +24,7 @@ pub const DEFAULT_CACHE_LIMIT: usize = 64 << 20;
 
 /// Bounds the memory of the caches that are kept between calls, of all tokenizers of the process together.
 ///
-/// Those that were longest unused are let go at once, until the others fit. With 0 none is kept, and each call begins with an
+/// The memory of ids, and then those caches that were longest unused, are let go at once, until the others fit. With 0 none is kept, and each call begins with an
 /// empty one. The caches of calls that run are not counted: there is one for each thread that encodes, and none takes more
 /// than some 30 MiB.
 pub fn set_cache_limit(n_bytes: usize) {
@@ -54,7 +54,7 @@ pub(crate) fn take_ids(length: usize) -> Vec<u32> {
 }
 
 /// Keeps a long list of ids for the next text that needs one: to have as much new memory from the system takes a quarter of the
-/// time that encoding does. The last one is kept, where it fits the limit beside all else; short ones are let go.
+/// time that encoding does, or more. The last one is kept, where it fits the limit beside all else; short ones are let go.
 pub fn keep_ids(mut ids: Vec<u32>) {
     if ids.capacity() < LONG {
         return;

@@ -9,7 +9,7 @@ mod avx512;
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::pretokenize::Tier;
 
 /// A text, in one of the ways to hold it.
@@ -50,17 +50,39 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The UTF-8 of the two characters on either side of a place, and where that is between them.
-    ///
-    /// # Errors
-    ///
-    /// As [`append_to`](Self::append_to).
-    pub(crate) fn near(self, at: usize) -> Result<(Vec<u8>, usize)> {
-        let mut near = Vec::new();
-        self.part(at.saturating_sub(2)..at).append_to(&mut near)?;
-        let middle = near.len();
-        self.part(at..self.len().min(at + 2)).append_to(&mut near)?;
-        Ok((near, middle))
+    /// The character at a place; none in bytes.
+    fn character(self, at: usize) -> Option<char> {
+        let number = match self {
+            Self::Bytes(_) => None,
+            Self::Latin1(units) => units.get(at).map(|&unit| unit.into()),
+            Self::Ucs2(units) => units.get(at).map(|&unit| unit.into()),
+            Self::Ucs4(units) => units.get(at).copied(),
+        };
+        number.and_then(char::from_u32)
+    }
+
+    /// What `see` says of the UTF-8 of the two characters on either side of a place, and where that is between them. Where there
+    /// are fewer, or no characters, of none.
+    pub(crate) fn near<T>(self, at: usize, see: impl FnOnce(&[u8], usize) -> T) -> T {
+        let mut near = [0; 16];
+        let (mut end, mut middle) = (0, 0);
+        for place in at.saturating_sub(2)..at + 2 {
+            if place == at {
+                middle = end;
+            }
+            let free = near.get_mut(end..).unwrap_or_default();
+            let Some(character) = self.character(place) else { return see(&[], 0) };
+            end += if free.len() < 4 { 0 } else { character.encode_utf8(free).len() };
+        }
+        see(near.get(..end).unwrap_or_default(), middle)
+    }
+
+    /// The place of the first number that is no character.
+    pub(crate) fn first_surrogate(self) -> Option<usize> {
+        match self {
+            Self::Bytes(_) => None,
+            _ => (0..self.len()).find(|&at| self.character(at).is_none()),
+        }
     }
 
     /// Appends its UTF-8 to `out`, or the bytes that it is.
@@ -85,15 +107,6 @@ impl<'a> Text<'a> {
     /// ```
     pub fn append_to(self, out: &mut Vec<u8>) -> Result<()> {
         self.append_on(Tier::current(), out)
-    }
-
-    /// [`append_to`](Self::append_to) of a part.
-    pub(crate) fn append_part(self, range: Range<usize>, out: &mut Vec<u8>) -> Result<()> {
-        let start = range.start;
-        self.part(range).append_to(out).map_err(|error| match error.kind() {
-            ErrorKind::Surrogate { index } => Error::surrogate(start + index),
-            _ => error,
-        })
     }
 
     fn append_on(self, tier: Tier, out: &mut Vec<u8>) -> Result<()> {
@@ -183,7 +196,9 @@ pub(crate) fn in_utf8<'a>(
     buffer: &'a mut Vec<u8>,
 ) -> std::result::Result<Vec<&'a [u8]>, (usize, Error)> {
     let no_room = |_| (0, Error::memory("the texts of a batch"));
-    buffer.clear();
+    if !texts.iter().all(|text| matches!(text, Text::Bytes(_))) {
+        buffer.clear();
+    }
     let mut all = Vec::new();
     all.try_reserve_exact(texts.len()).map_err(no_room)?;
     let mut ends = Vec::new();
