@@ -95,7 +95,7 @@ test-arm: ## The NEON tier of the scanner against the others, emulated: needs De
 	rustup target add $(ARM)
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu' \
-	cargo test --locked --package bytepair-core --target $(ARM) --lib pretokenize:: -- --nocapture
+	cargo test --locked --package bytepair-core --target $(ARM) --lib -- pretokenize:: text:: --nocapture
 
 lint: build ## Formatting, lints, types, stubs; prints the number of unsafe blocks
 	cargo fmt --check

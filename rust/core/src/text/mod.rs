@@ -9,7 +9,7 @@ mod avx512;
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pretokenize::Tier;
 
 /// A text, in one of the ways to hold it.
@@ -77,11 +77,14 @@ impl<'a> Text<'a> {
         see(near.get(..end).unwrap_or_default(), middle)
     }
 
-    /// The place of the first number that is no character.
-    pub(crate) fn first_surrogate(self) -> Option<usize> {
-        match self {
-            Self::Bytes(_) => None,
-            _ => (0..self.len()).find(|&at| self.character(at).is_none()),
+    /// What went wrong with a part of it: where the number lies that is no character, in all of it.
+    pub(crate) fn placed(self, error: Error) -> Error {
+        match (self, error.kind()) {
+            (Self::Bytes(_), _) => error,
+            (_, ErrorKind::Surrogate { .. }) => {
+                (0..self.len()).find(|&at| self.character(at).is_none()).map_or(error, Error::surrogate)
+            }
+            _ => error,
         }
     }
 
