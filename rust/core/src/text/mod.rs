@@ -4,6 +4,8 @@
 //! which it keeps as long as the text; here it is made in memory that was used before, and by whichever thread encodes it.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 
 use std::collections::TryReserveError;
@@ -158,6 +160,8 @@ fn append<T: Unit>(tier: Tier, units: &[T], out: &mut Vec<u8>) -> Result<()> {
         let all_are_characters = match tier {
             #[cfg(target_arch = "x86_64")]
             Tier::Avx512 => avx512::append(part, out),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => avx2::append(part, out),
             _ => append_plainly(part, out),
         };
         if !all_are_characters {
