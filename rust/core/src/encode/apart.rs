@@ -1,17 +1,19 @@
-//! The safe cuts of a block with AVX-512: the groups of all its characters are gathered at once.
+//! The safe cuts of a block: with AVX-512 the groups of all its characters are gathered at once, with AVX2 its characters are found.
 //!
 //! # Safety
 //!
-//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, which the processor then has. Through
-//! pointers go loads of 64 bytes from arrays of as many, and a gather: of four bytes each from the groups of characters, by
-//! numbers below 2¹⁶. A character has two of them, and the array has room for one more than there are characters.
+//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, and what is for AVX2 for that and
+//! `Tier::Avx2`; the processor then has it. Through pointers go loads of as many bytes as arrays have, and a gather: of four
+//! bytes each from the groups of characters, by numbers below 2¹⁶. A character has two of them, and the array has room for one
+//! more than there are characters.
 
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_setzero_si256, _mm512_and_si512, _mm512_castsi256_si512, _mm512_castsi512_si256,
-    _mm512_cmpeq_epi8_mask, _mm512_cmpeq_epi16_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi16,
-    _mm512_cvtepu16_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
+    __m256i, __m512i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8,
+    _mm256_setzero_si256, _mm512_and_si512, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi8_mask,
+    _mm512_cmpeq_epi16_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi16, _mm512_cvtepu16_epi32,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
     _mm512_maskz_compress_epi8, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_set1_epi8, _mm512_set1_epi16,
     _mm512_slli_epi16, _mm512_srli_epi16, _mm512_testn_epi16_mask, _pdep_u64,
 };
@@ -32,10 +34,28 @@ static NEXT: [u16; N] = {
     next
 };
 
+/// [`wide_characters`](super::cuts::wide_characters), where the processor has AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn wide_characters_avx2(block: &Block) -> u64 {
+    let half = |start: usize| {
+        let fixed = |at: usize, bits: u8, value: u8| {
+            let bytes = block.get(start + at..).and_then(<[u8]>::first_chunk::<32>).unwrap_or(&[0; 32]);
+            // SAFETY: it reads 32 bytes from an array of as many.
+            let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+            let all = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
+            _mm256_cmpeq_epi8(_mm256_and_si256(bytes, all(bits)), all(value))
+        };
+        let rest = _mm256_and_si256(fixed(1, 0xC0, 0x80), fixed(2, 0xC0, 0x80));
+        _mm256_movemask_epi8(_mm256_and_si256(fixed(0, 0xF0, 0xE0), rest)).cast_unsigned()
+    };
+    u64::from(half(0)) | u64::from(half(32)) << 32
+}
+
 /// [`Characters::cuts`], where the processor has AVX-512.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
-pub(super) fn cuts(characters: &Characters, block: &Block) -> u64 {
+pub(super) fn cuts_avx512(characters: &Characters, block: &Block) -> u64 {
     let fixed = |at, bits, value| _mm512_cmpeq_epi8_mask(_mm512_and_si512(bytes(block, at), splat(bits)), splat(value));
     let wide = fixed(0, 0xF0, 0xE0) & fixed(1, 0xC0, 0x80) & fixed(2, 0xC0, 0x80);
     let pairs = wide & wide >> 3;
@@ -63,7 +83,7 @@ pub(super) fn cuts(characters: &Characters, block: &Block) -> u64 {
     let apart = _mm512_testn_epi16_mask(shared, shared);
     let paired = _mm512_cmpeq_epi16_mask(shared, _mm512_set1_epi16(i16::from(PAIRED)));
     let places = |lanes: u32| _pdep_u64(lanes.into(), wide) & pairs;
-    places(apart) | characters.cuts_among(block, places(paired))
+    places(apart) | characters.not_paired(block, places(paired))
 }
 
 /// The groups of sixteen characters.
@@ -95,8 +115,8 @@ fn splat(byte: u8) -> __m512i {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::cuts::N_LOADED;
     use super::super::cuts::tests::TOKENIZERS;
+    use super::super::cuts::{N_LOADED, wide_characters};
     use super::*;
     use crate::pretokenize::Tier;
 
@@ -114,11 +134,18 @@ mod tests {
             for (place, byte) in noise {
                 block[place] = byte;
             }
+            let has = |wanted| Tier::available().any(|tier| tier == wanted);
+            let wide = wide_characters(&block);
+            if has(Tier::Avx2) {
+                // SAFETY: the tier is available.
+                prop_assert_eq!(unsafe { wide_characters_avx2(&block) }, wide, "{:?}", block);
+            }
             for tokenizer in TOKENIZERS.iter() {
                 let characters = tokenizer.encoder().characters(tokenizer.vocabulary()).unwrap();
-                if Tier::available().any(|tier| tier == Tier::Avx512) {
+                if has(Tier::Avx512) {
                     // SAFETY: the tier is available.
-                    prop_assert_eq!(unsafe { cuts(characters, &block) }, characters.cuts(&block), "{:?}", block);
+                    let cuts = unsafe { cuts_avx512(characters, &block) };
+                    prop_assert_eq!(cuts, characters.cuts(&block, wide), "{:?}", block);
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::counters::count;
 use crate::error::Result;
-use crate::ids::{halves, widen};
+use crate::ids::widen;
 use crate::vocab::{MergeTable, Vocabulary};
 
 /// Which neighbours some token may join.
@@ -171,36 +171,47 @@ impl Characters {
         &self.groups
     }
 
-    #[inline(always)]
     fn are_joined(&self, left: u16, right: u16) -> bool {
         let ([lefts, _], [_, rights]) = (self.groups[usize::from(left)], self.groups[usize::from(right)]);
         let shared = lefts & rights;
+        shared & !PAIRED != 0 || shared != 0 && self.are_paired(left, right)
+    }
+
+    #[inline(always)]
+    fn are_paired(&self, left: u16, right: u16) -> bool {
         let (word, bit) = pair_bit(left, right);
-        // No branch: in a text it would be taken for some pairs and not for others.
-        let is_pair = self.pairs[word % PAIR_WORDS] & bit != 0;
-        (shared & !PAIRED != 0) | (shared != 0) & is_pair
+        self.pairs[word % PAIR_WORDS] & bit != 0
     }
 
-    /// The safe cuts between characters of three bytes: bit `i` speaks of the place after byte `2 + i` of the block.
+    /// The safe cuts between characters of three bytes, which begin at the places of `wide`: bit `i` speaks of the place after
+    /// byte `2 + i` of the block.
     #[inline(always)]
-    pub(super) fn cuts(&self, block: &Block) -> u64 {
-        let wide = first_bytes(block);
-        self.cuts_among(block, wide & wide >> 3)
+    pub(super) fn cuts(&self, block: &Block, wide: u64) -> u64 {
+        let (mut apart, mut paired) = (0, 0);
+        let (mut lefts, mut rest) = (0, wide);
+        while rest != 0 {
+            let place = rest.trailing_zeros();
+            rest &= rest - 1;
+            let [next_lefts, rights] = self.groups[usize::from(code_point(wide_bytes(block, place)))];
+            // Nothing is told from what was not beside it; here it is seen nevertheless, as that takes no branch.
+            let shared = lefts & rights;
+            apart |= u64::from(shared == 0) << place;
+            paired |= u64::from(shared == PAIRED) << place;
+            lefts = next_lefts;
+        }
+        let pairs = wide & wide >> 3;
+        pairs & apart >> 3 | self.not_paired(block, pairs & paired >> 3)
     }
 
-    /// Those of [`cuts`](Self::cuts) that are among `places`.
+    /// Those of `places` where two whole characters meet that no token holds side by side.
     #[inline(always)]
-    pub(super) fn cuts_among(&self, block: &Block, mut places: u64) -> u64 {
+    pub(super) fn not_paired(&self, block: &Block, mut places: u64) -> u64 {
         let mut cuts = 0;
         while places != 0 {
-            let place = widen(places.trailing_zeros());
+            let place = places.trailing_zeros();
             places &= places - 1;
-            let both = block.get(place..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
-            let [low, high] = halves(u64::from_be_bytes(both) >> 16);
-            let (left, right) = (high << 8 | low >> 24, low);
-            let are_whole = (left & FIXED == FIXED_BITS) & (right & FIXED == FIXED_BITS);
-            let is_cut = are_whole & !self.are_joined(code_point(left), code_point(right));
-            cuts |= u64::from(is_cut) << place;
+            let [left, right] = [place, place + 3].map(|place| code_point(wide_bytes(block, place)));
+            cuts |= u64::from(!self.are_paired(left, right)) << place;
         }
         cuts
     }
@@ -217,15 +228,29 @@ fn code_point(bytes: u32) -> u16 {
     first << 12 | (second & 0x3F) << 6 | third & 0x3F
 }
 
-/// Which of the first 64 bytes may begin a character of three bytes.
+/// The three bytes of a block from one of its first 64 on.
 #[inline(always)]
-fn first_bytes(block: &Block) -> u64 {
-    let words = block.as_chunks::<8>().0.iter().take(8);
+fn wide_bytes(block: &Block, place: u32) -> u32 {
+    let bytes = block.get(widen(place)..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+    u32::from_be_bytes(bytes) >> 8
+}
+
+/// At which of the first 64 bytes of a block characters of three bytes begin.
+#[inline]
+pub(super) fn wide_characters(block: &Block) -> u64 {
+    let leads = highest_bits(block, 0, |word| word & word << 1 & word << 2 & !(word << 3));
+    let [seconds, thirds] = [1, 2].map(|at| highest_bits(block, at, |word| word & !(word << 1)));
+    leads & seconds & thirds
+}
+
+/// The highest bit of what `of` makes of each of 64 bytes from one of the block on.
+#[inline(always)]
+fn highest_bits(block: &Block, at: usize, of: impl Fn(u64) -> u64) -> u64 {
+    let words = block.get(at..).unwrap_or_default().as_chunks::<8>().0.iter().take(8);
     words.enumerate().fold(0, |mask, (index, word)| {
-        let word = u64::from_le_bytes(*word);
-        // The highest bit of each byte tells; the product moves that of byte `i` to bit 56 + `i`, and no two of its terms meet.
-        let wide = word & word << 1 & word << 2 & !(word << 3) & 0x8080_8080_8080_8080;
-        mask | (wide.wrapping_mul(0x0002_0408_1020_4081) >> 56) << (8 * index)
+        // The product moves the highest bit of byte `i` to bit 56 + `i`, and no two of its terms meet.
+        let bits = of(u64::from_le_bytes(*word)) & 0x8080_8080_8080_8080;
+        mask | (bits.wrapping_mul(0x0002_0408_1020_4081) >> 56) << (8 * index)
     })
 }
 
@@ -362,7 +387,7 @@ pub(super) mod tests {
             let mut block = [0; N_LOADED];
             let around = [0; 2].iter().chain(pretoken).skip(N_CUTS * first);
             block.iter_mut().zip(around).for_each(|(slot, &byte)| *slot = byte);
-            let places = cuts.characters.get().unwrap().cuts(&block);
+            let places = cuts.characters.get().unwrap().cuts(&block, wide_characters(&block));
             found.extend(
                 (0..bytes.len()).filter(|place| places >> place & 1 == 1).map(|place| N_CUTS * first + place + 1),
             );

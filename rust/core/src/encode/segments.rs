@@ -12,7 +12,7 @@ use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
 use super::apart;
-use super::cuts::{Block, Characters, N_CUTS, N_LOADED};
+use super::cuts::{Block, Characters, N_CUTS, N_LOADED, wide_characters};
 use crate::ids::widen;
 #[cfg(target_arch = "x86_64")]
 use crate::pretokenize::write_ends_avx512;
@@ -60,7 +60,10 @@ impl Segments {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the tier is available.
             Tier::Avx2 => unsafe { self.find_avx2(characters, text, part, pretoken_ends) },
-            _ => self.find_by(|block| characters.cuts(block), write_ends, text, part, pretoken_ends),
+            _ => {
+                let cuts = |block: &Block| characters.cuts(block, wide_characters(block));
+                self.find_by(cuts, write_ends, text, part, pretoken_ends);
+            }
         }
     }
 
@@ -68,13 +71,14 @@ impl Segments {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn find_avx512(&mut self, characters: &Characters, text: &[u8], part: Range<usize>, pretoken_ends: &[usize]) {
         let write = |cuts, at, ends: &mut [usize; N_ENDS]| write_ends_avx512(cuts, at, ends);
-        self.find_by(|block| apart::cuts(characters, block), write, text, part, pretoken_ends);
+        self.find_by(|block| apart::cuts_avx512(characters, block), write, text, part, pretoken_ends);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn find_avx2(&mut self, characters: &Characters, text: &[u8], part: Range<usize>, pretoken_ends: &[usize]) {
-        self.find_by(|block| characters.cuts(block), write_ends, text, part, pretoken_ends);
+        let cuts = |block: &Block| characters.cuts(block, apart::wide_characters_avx2(block));
+        self.find_by(cuts, write_ends, text, part, pretoken_ends);
     }
 
     #[inline(always)]
@@ -152,7 +156,7 @@ mod tests {
                     let mut block = [0; N_LOADED];
                     let around = [0; 2].iter().chain(&text).skip(end - 1);
                     block.iter_mut().zip(around).for_each(|(slot, &byte)| *slot = byte);
-                    characters.cuts(&block) & 1 == 1
+                    characters.cuts(&block, wide_characters(&block)) & 1 == 1
                 };
                 let is_end = |&end: &usize| pretoken_ends.binary_search(&end).is_ok() || is_cut(end);
                 let expected: Vec<usize> = (part.start + 1..=part.end).filter(is_end).collect();
