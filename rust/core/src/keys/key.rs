@@ -20,8 +20,9 @@ pub(crate) const SEGMENT: u64 = 1 << 63;
 /// A word of the key of an empty slot: that of the empty pretoken, which has no ids either.
 pub(crate) const EMPTY: u64 = 0;
 
-/// The last word of the key that stands for all pretokens that are too long. No slot has it.
-pub(super) const TOO_LONG: u64 = 0x3F << 56;
+/// The last word of the key that stands for all pretokens that are too long. No slot has it. Its last byte is no length, neither
+/// signed nor unsigned.
+pub(super) const TOO_LONG: u64 = 0xBF << 56;
 
 /// Whether a key is that of all pretokens that are too long.
 #[inline(always)]

@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod eights;
+#[cfg(target_arch = "x86_64")]
+mod fours;
 mod key;
 
 use std::hash::{BuildHasher, RandomState};
@@ -65,6 +67,8 @@ pub(crate) fn make_keys(
     let n_made: usize = match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx512 => eights::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 => fours::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
         _ => 0,
     };
     let mut start = n_made.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
@@ -81,5 +85,47 @@ pub(crate) fn make_keys(
         *place = chooser.of(key);
         fetch(widen(*place) & mask);
         start = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one tier made would otherwise never be found by another.
+    #[test]
+    fn keys_and_places_are_those_of_one_at_a_time() {
+        let chooser = Places::new(9);
+        let text: Vec<u8> =
+            (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
+        // With long ones in between, and so that eight just lie in a window, or just do not.
+        let far = |index: usize| if index % 7 == 6 { 40 * index + 250 } else { 1 + index * 5 % 17 };
+        let near = |index: usize| 1 + index * 5 % 17;
+        let within = |last: usize| move |index: usize| if index % 8 == 6 { last - 6 * 15 } else { 15 };
+        let lengths: [&dyn Fn(usize) -> usize; 4] = [&far, &near, &within(120), &within(121)];
+        for n in 0..=BATCH {
+            for (start, length) in [0, 3].into_iter().flat_map(|start| lengths.map(|length| (start, length))) {
+                let mut end = start;
+                let ends: Vec<usize> = (0..n)
+                    .map(|index| {
+                        end += length(index);
+                        end
+                    })
+                    .collect();
+                for (tier, text) in Tier::available().flat_map(|tier| [(tier, &text[..]), (tier, &text[..end])]) {
+                    let (mut keys, mut places) = ([[0; 2]; ROOM], [0; ROOM]);
+                    let fetched = std::cell::RefCell::new(Vec::new());
+                    let fetch = |place| fetched.borrow_mut().push(place);
+                    make_keys(tier, &chooser, (0xFF, fetch), text, start, &ends, (&mut keys, &mut places));
+                    let mut start = start;
+                    for (index, &end) in ends.iter().enumerate() {
+                        let key = Pretoken { text, start, end, is_segment: false }.key();
+                        assert_eq!((keys[index], places[index]), (key, chooser.of(&key)), "{tier:?} {index} of {n}");
+                        assert_eq!(fetched.borrow()[index], widen(places[index] & 0xFF));
+                        start = end;
+                    }
+                }
+            }
+        }
     }
 }
