@@ -4,71 +4,74 @@
 use super::cache::{Cache, Sought};
 use super::table::Table;
 use crate::ids::widen;
-use crate::keys::{BATCH, EMPTY, Key, MAX_SHORT, Pretoken, ROOM, SEGMENT, make_keys};
+use crate::keys::{EMPTY, Key, MAX_SHORT, Pretoken, ROOM, SEGMENT, make_keys};
 use crate::pretokenize::Tier;
 
-/// Consecutive pretokens, or segments of them.
+/// Consecutive pretokens, or segments of them: where the first starts, and where each ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spans<'a> {
+    pub(super) start: usize,
+    pub(super) ends: &'a [usize],
+}
+
+impl Spans<'_> {
+    /// Where the last one ends.
+    pub(super) fn end(self) -> usize {
+        self.ends.last().copied().unwrap_or(self.start)
+    }
+
+    /// How many of them end at `end` or before.
+    pub(super) fn n_up_to(self, end: usize) -> usize {
+        self.ends.partition_point(|&other| other <= end)
+    }
+
+    /// Where the one number `index` starts and ends, if there are so many.
+    fn get(self, index: usize) -> Option<(usize, usize)> {
+        let start = if index == 0 { self.start } else { *self.ends.get(index - 1)? };
+        Some((start, *self.ends.get(index)?))
+    }
+}
+
+/// What up to [`BATCH`] of them are looked for by.
 #[derive(Debug)]
 pub(super) struct Batch {
-    start: usize,
-    ends: [usize; BATCH],
     /// What is looked for.
     pub(super) keys: [Key<2>; ROOM],
     /// What chooses the line of each key.
     pub(super) places: [u32; ROOM],
-    n: usize,
     /// One bit for each that is not its whole pretoken.
     parts: u64,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { start: 0, ends: [0; BATCH], keys: [[EMPTY; 2]; ROOM], places: [0; ROOM], n: 0, parts: 0 }
+        Self { keys: [[EMPTY; 2]; ROOM], places: [0; ROOM], parts: 0 }
     }
 }
 
 impl Batch {
-    #[inline]
-    pub(super) fn n(&self) -> usize {
-        self.n
-    }
-
-    /// Where the last one ends.
-    pub(super) fn end(&self) -> usize {
-        self.ends.get(self.n.wrapping_sub(1)).copied().unwrap_or(self.start)
-    }
-
-    /// How many of them end at `end` or before.
-    pub(super) fn n_up_to(&self, end: usize) -> usize {
-        self.ends.get(..self.n).unwrap_or_default().partition_point(|&other| other <= end)
-    }
-
-    /// The pretoken or segment number `index`, if there are so many.
-    pub(super) fn get<'t>(&self, text: &'t [u8], index: usize) -> Option<Pretoken<'t>> {
-        let end = *self.ends.get(..self.n)?.get(index)?;
-        let start = if index == 0 { self.start } else { self.ends[index - 1] };
+    /// The one number `index` of `spans`, which the batch was filled from, if there are so many.
+    pub(super) fn get<'t>(&self, text: &'t [u8], spans: Spans<'_>, index: usize) -> Option<Pretoken<'t>> {
+        let (start, end) = spans.get(index)?;
         Some(Pretoken { text, start, end, is_segment: self.parts >> index & 1 == 1 })
     }
 
-    /// Takes up to [`BATCH`] consecutive pretokens from `start` on: makes their keys, and starts to load their lines.
-    #[inline(never)]
-    pub(super) fn fill(&mut self, tier: Tier, table: &Table<2, 16>, text: &[u8], start: usize, ends: &[usize]) {
-        (self.start, self.n, self.parts) = (start, ends.len().min(BATCH), 0);
-        for (slot, &end) in self.ends.iter_mut().zip(ends) {
-            *slot = end;
-        }
-        make_keys(tier, table.places(), table.fetch(), text, start, ends, (&mut self.keys, &mut self.places));
+    /// Makes the keys of up to [`BATCH`] pretokens, and starts to load their lines.
+    #[inline]
+    pub(super) fn fill(&mut self, tier: Tier, table: &Table<2, 16>, text: &[u8], spans: Spans<'_>) {
+        self.parts = 0;
+        let Self { keys, places, .. } = self;
+        make_keys(tier, table.places(), table.fetch(), text, spans.start, spans.ends, (keys, places));
     }
 
-    /// Tells the segments from whole pretokens, of which the first starts at `start` and each ends at one of `ends`: where their
-    /// ids may differ, their keys do.
-    pub(super) fn mark_parts(&mut self, table: &Table<2, 16>, start: usize, ends: &[usize]) {
+    /// Tells the segments from whole pretokens, which are `pretokens`: where their ids may differ, their keys do.
+    pub(super) fn mark_parts(&mut self, table: &Table<2, 16>, spans: Spans<'_>, pretokens: Spans<'_>) {
         let (mask, fetch) = table.fetch();
-        let rest = ends.get(ends.partition_point(|&end| end < self.start)..).unwrap_or_default();
+        let rest = pretokens.ends.get(pretokens.ends.partition_point(|&end| end < spans.start)..).unwrap_or_default();
         let mut borders = rest.iter().copied().peekable();
         // Each pretoken ends where a segment does.
-        let mut is_start = self.start == start || borders.next_if_eq(&self.start).is_some();
-        let all = self.ends.iter().zip(&mut self.keys).zip(&mut self.places).take(self.n);
+        let mut is_start = spans.start == pretokens.start || borders.next_if_eq(&spans.start).is_some();
+        let all = spans.ends.iter().zip(&mut self.keys).zip(&mut self.places);
         for (index, ((end, key), place)) in all.enumerate() {
             let is_end = borders.next_if_eq(end).is_some();
             if !(is_start && is_end) {

@@ -116,10 +116,10 @@ impl Encoder {
         out: &mut Vec<u32>,
     ) -> Result<()> {
         scratch.claim(self.serial, self.packing);
-        let sink = Ids::new(out, scratch.waiting.take());
-        let mut run = Run::new(self, vocabulary, scratch, text, interrupt, sink);
-        run.encode_text(pretokenizer, |_| true)?;
-        scratch.waiting = Some(run.into_sink().into_waiting());
+        let mut waiting = scratch.waiting.take().unwrap_or_default();
+        Run::new(self, vocabulary, scratch, text, interrupt, Ids::new(out, &mut waiting))
+            .encode_text(pretokenizer, |_| true)?;
+        scratch.waiting = Some(waiting);
         Ok(())
     }
 
@@ -144,14 +144,18 @@ impl Encoder {
         scratch.claim(self.serial, self.packing);
         let mut ends = Vec::new();
         ends.try_reserve_exact(texts.len()).map_err(|_| Error::memory("the ids"))?;
+        let mut waiting = scratch.waiting.take().unwrap_or_default();
         let mut joined = std::mem::take(&mut scratch.joined);
         while !texts.is_empty() {
             texts = joined.fill(texts);
-            let sink = Ids::new(out, scratch.waiting.take());
-            let mut run = Run::new(self, vocabulary, scratch, &joined.text, interrupt, sink);
-            run.encode_texts(pretokenizer, &joined.text_ends, &mut ends)?;
-            scratch.waiting = Some(run.into_sink().into_waiting());
+            let sink = Ids::new(out, &mut waiting);
+            Run::new(self, vocabulary, scratch, &joined.text, interrupt, sink).encode_texts(
+                pretokenizer,
+                &joined.text_ends,
+                &mut ends,
+            )?;
         }
+        scratch.waiting = Some(waiting);
         scratch.joined = joined;
         Ok(ends)
     }
@@ -201,10 +205,10 @@ impl Encoder {
             return Ok(());
         }
         scratch.claim(self.serial, self.packing);
-        let sink = Ids::new(out, scratch.waiting.take());
-        let mut run = Run::new(self, vocabulary, scratch, pretoken, interrupt, sink);
-        run.encode_ends(0, &[pretoken.len()])?;
-        scratch.waiting = Some(run.into_sink().into_waiting());
+        let mut waiting = scratch.waiting.take().unwrap_or_default();
+        Run::new(self, vocabulary, scratch, pretoken, interrupt, Ids::new(out, &mut waiting))
+            .encode_ends(0, &[pretoken.len()])?;
+        scratch.waiting = Some(waiting);
         Ok(())
     }
 

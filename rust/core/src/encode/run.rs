@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::batch::Batch;
+use super::batch::{Batch, Spans};
 use super::cache::Sought;
 use super::cuts::WIDE;
 use super::encoder::Encoder;
@@ -121,37 +121,33 @@ impl<'a, S: Sink> Run<'a, S> {
     pub(super) fn encode_ends(&mut self, start: usize, ends: &[usize]) -> Result<()> {
         // It is lent, not made, as that would take longer than to encode a few words.
         let mut batch = self.scratch.batch.take().unwrap_or_default();
-        let text = self.text.get(start..ends.last().copied().unwrap_or(start)).unwrap_or_default();
+        let spans = Spans { start, ends };
+        let text = self.text.get(start..spans.end()).unwrap_or_default();
         let encoded = if !text.is_ascii() && WIDE_PER * n_wide(text) >= ends.len() {
             let mut segments = self.scratch.segments.take().unwrap_or_default();
-            let encoded = self.encode_cut(&mut batch, &mut segments, start, ends);
+            let encoded = self.encode_cut(&mut batch, &mut segments, spans);
             self.scratch.segments = Some(segments);
             encoded
         } else {
-            self.encode_parts(&mut batch, start, ends, None)
+            self.encode_parts(&mut batch, spans, None)
         };
         self.scratch.batch = Some(batch);
         encoded
     }
 
     /// Encodes consecutive pretokens, some of which may have safe cuts.
-    fn encode_cut(
-        &mut self,
-        batch: &mut Batch,
-        segments: &mut Segments,
-        mut start: usize,
-        mut ends: &[usize],
-    ) -> Result<()> {
+    fn encode_cut(&mut self, batch: &mut Batch, segments: &mut Segments, pretokens: Spans<'_>) -> Result<()> {
         let characters = self.encoder.characters(self.vocabulary)?;
-        let pretokens = (start, ends);
-        let (mut part, end) = (start, ends.last().copied().unwrap_or(start));
+        let Spans { mut start, mut ends } = pretokens;
+        let (mut part, end) = (start, pretokens.end());
         while part < end {
             let part_end = end.min(part + PART);
             segments.find(self.tier, characters, self.text, part..part_end, ends);
             // A part of a long pretoken may have no end, and is work all the same.
             self.step(PART / BATCH)?;
-            self.encode_parts(batch, start, segments.ends(), Some(pretokens))?;
-            start = segments.ends().last().copied().unwrap_or(start);
+            let spans = Spans { start, ends: segments.ends() };
+            self.encode_parts(batch, spans, Some(pretokens))?;
+            start = spans.end();
             ends = ends.get(ends.partition_point(|&end| end <= part_end)..).unwrap_or_default();
             part = part_end;
         }
@@ -160,52 +156,51 @@ impl<'a, S: Sink> Run<'a, S> {
 
     /// Encodes consecutive pretokens; or segments of `pretokens`, if there are such, which start and end as they say.
     #[inline]
-    fn encode_parts(
-        &mut self,
-        batch: &mut Batch,
-        mut start: usize,
-        ends: &[usize],
-        pretokens: Option<(usize, &[usize])>,
-    ) -> Result<()> {
-        for ends in ends.chunks(BATCH) {
+    fn encode_parts(&mut self, batch: &mut Batch, spans: Spans<'_>, pretokens: Option<Spans<'_>>) -> Result<()> {
+        let mut start = spans.start;
+        for ends in spans.ends.chunks(BATCH) {
+            let spans = Spans { start, ends };
             let table = &self.scratch.cache.short;
-            batch.fill(self.tier, table, self.text, start, ends);
-            if let Some((start, ends)) = pretokens.filter(|_| self.encoder.whole_pretokens) {
-                batch.mark_parts(table, start, ends);
+            batch.fill(self.tier, table, self.text, spans);
+            if let Some(pretokens) = pretokens.filter(|_| self.encoder.whole_pretokens) {
+                batch.mark_parts(table, spans, pretokens);
             }
-            self.encode_batch(batch)?;
-            start = batch.end();
+            self.encode_batch(batch, spans)?;
+            start = spans.end();
         }
         Ok(())
     }
 
     /// Encodes a batch.
     #[inline]
-    fn encode_batch(&mut self, batch: &Batch) -> Result<()> {
+    fn encode_batch(&mut self, batch: &Batch, spans: Spans<'_>) -> Result<()> {
         let mut next = 0;
         while let [text_end, rest @ ..] = self.text_ends
-            && *text_end <= batch.end()
+            && *text_end <= spans.end()
         {
-            let stop = batch.n_up_to(*text_end);
-            self.encode_some(batch, next..stop)?;
+            let stop = spans.n_up_to(*text_end);
+            self.encode_some(batch, spans, next..stop)?;
             self.id_ends.push(self.sink.n_ids());
             (self.text_ends, next) = (rest, stop);
         }
-        let n = batch.n();
-        self.encode_some(batch, next..n)?;
+        let n = spans.ends.len();
+        self.encode_some(batch, spans, next..n)?;
         self.sink.finish()?;
         self.step(n)
     }
 
     /// Encodes some of a batch.
     #[inline]
-    fn encode_some(&mut self, batch: &Batch, range: Range<usize>) -> Result<()> {
+    fn encode_some(&mut self, batch: &Batch, spans: Spans<'_>, range: Range<usize>) -> Result<()> {
         let mut next = range.start;
         while next < range.end {
             let index = hits::take(self.tier, batch, &self.scratch.cache, next..range.end, &mut self.sink);
             count(index - next);
             next = index + 1;
-            let Some(pretoken) = batch.get(self.text, index).filter(|_| index < range.end) else { break };
+            if index >= range.end {
+                break;
+            }
+            let Some(pretoken) = batch.get(self.text, spans, index) else { break };
             let sought = batch.sought(&self.scratch.cache, index, pretoken);
             if !self.scratch.cache.take(sought, &mut self.sink)? {
                 self.encode_new(pretoken, sought)?;

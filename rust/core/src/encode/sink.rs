@@ -15,8 +15,12 @@ pub(super) type Few = ([u32; FEW], usize);
 /// The most ids that a batch of packed ones has.
 const MOST: usize = FEW * BATCH;
 
-/// Where ids wait there are this many places: a power of two, so that no index is out of bounds, and more than twice [`MOST`].
-const PLACES: usize = 4 * MOST;
+/// A batch writes to this many places: a power of two, so that no index is out of bounds, and twice [`MOST`], as there may be
+/// as many ids already.
+const PLACES: usize = 2 * MOST;
+
+/// And there are some more, as more is written than there are ids: their number would be a guess of the processor's.
+const WINDOW: usize = PLACES + ROOM;
 
 /// Takes ids in order.
 pub(super) trait Sink {
@@ -39,46 +43,67 @@ pub(super) trait Sink {
     fn finish(&mut self) -> Result<()>;
 }
 
-/// Appends ids to a list, a batch at a time.
+/// Appends ids to a list: those of a batch are written to the end of it where it has room for a window, and wait elsewhere
+/// where it has not, for a short text seldom does.
 pub(super) struct Ids<'o> {
     out: &'o mut Vec<u32>,
-    waiting: Box<Waiting>,
+    /// How many ids there are. The list is longer, by places to write to, until this is dropped.
+    end: usize,
+    waiting: &'o mut Waiting,
+    /// How many ids of a batch there are after those.
     n: usize,
 }
 
-/// Ids that are not yet in their list. There is room for a batch of packed ids after as many others, and more is written than
-/// there are ids, since their number would be a guess of the processor's.
+/// Where the ids of a batch wait.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    ids: [u32; PLACES + ROOM],
+    ids: [u32; WINDOW],
     /// What stands in where there should be room, but is not.
     nowhere: [u32; ROOM],
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { ids: [0; PLACES + ROOM], nowhere: [0; ROOM] }
+        Self { ids: [0; WINDOW], nowhere: [0; ROOM] }
     }
 }
 
 impl<'o> Ids<'o> {
-    pub(super) fn new(out: &'o mut Vec<u32>, waiting: Option<Box<Waiting>>) -> Self {
-        Self { out, waiting: waiting.unwrap_or_default(), n: 0 }
+    pub(super) fn new(out: &'o mut Vec<u32>, waiting: &'o mut Waiting) -> Self {
+        let end = out.len();
+        Self { out, end, waiting, n: 0 }
     }
 
-    /// The buffer, to be used again: to make one takes longer than to encode a few words.
-    pub(super) fn into_waiting(self) -> Box<Waiting> {
-        self.waiting
+    /// Where the ids of a batch go, and what stands in for room.
+    #[inline(always)]
+    fn window(&mut self) -> (&mut [u32; WINDOW], &mut [u32; ROOM]) {
+        let Waiting { ids, nowhere } = &mut *self.waiting;
+        let window = self.out.get_mut(self.end..).and_then(<[u32]>::first_chunk_mut);
+        (window.unwrap_or(ids), nowhere)
+    }
+
+    /// Appends ids, after all that were taken.
+    fn append(&mut self, ids: &[u32]) -> Result<()> {
+        self.out.truncate(self.end);
+        append(self.out, ids)?;
+        self.end = self.out.len();
+        Ok(())
+    }
+}
+
+impl Drop for Ids<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.end);
     }
 }
 
 impl Sink for Ids<'_> {
     #[inline(always)]
     fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
-        let ids = &mut self.waiting.ids;
         let mut n = self.n;
+        let (window, _) = self.window();
         for (few, n_ids) in hits {
-            if let Some(places) = ids[n % PLACES..].first_chunk_mut() {
+            if let Some(places) = window[n % PLACES..].first_chunk_mut() {
                 *places = few;
             }
             n += n_ids;
@@ -88,8 +113,9 @@ impl Sink for Ids<'_> {
 
     #[inline]
     fn room(&mut self) -> &mut [u32; ROOM] {
-        let Waiting { ids, nowhere } = &mut *self.waiting;
-        ids.get_mut(self.n..).and_then(<[u32]>::first_chunk_mut).unwrap_or(nowhere)
+        let n = self.n;
+        let (window, nowhere) = self.window();
+        window.get_mut(n..).and_then(<[u32]>::first_chunk_mut).unwrap_or(nowhere)
     }
 
     #[inline]
@@ -104,17 +130,30 @@ impl Sink for Ids<'_> {
             return self.took(ids.len());
         }
         self.finish()?;
-        append(self.out, ids)
+        self.append(ids)
     }
 
     fn n_ids(&self) -> usize {
-        self.out.len() + self.n
+        self.end + self.n
     }
 
     #[inline]
     fn finish(&mut self) -> Result<()> {
         let n = std::mem::take(&mut self.n);
-        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())
+        if self.out.len() - self.end >= WINDOW {
+            self.end += n;
+        } else {
+            self.out.truncate(self.end);
+            append(self.out, self.waiting.ids.get(..n).unwrap_or_default())?;
+            self.end = self.out.len();
+        }
+        let wanted = self.end + WINDOW;
+        if self.out.len() < wanted && wanted <= self.out.capacity() {
+            // Few at a time, so that they stay near until they are written; and few where there are few ids.
+            let longer = (wanted + self.end.min(2 * WINDOW)).min(self.out.capacity());
+            self.out.resize(longer, 0);
+        }
+        Ok(())
     }
 }
 
