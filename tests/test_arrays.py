@@ -57,7 +57,7 @@ def test_an_array_is_never_moved():
     array = builtin("gpt2").encode_to_numpy(MANY)
     with pytest.raises(ValueError, match="own its data"):
         array.resize(array.size * 2)
-    buffer = builtin("gpt2")._encode_to_buffer("hello world", "uint32")
+    buffer, _ = builtin("gpt2")._encode_batch_to_buffers(["hello world"], "uint32")
     first, second = memoryview(buffer), memoryview(buffer)
     assert (first.nbytes, first.ndim, first.readonly, first.contiguous) == (8, 1, False, True)
     first[0] ^= 1

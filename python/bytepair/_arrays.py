@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from bytepair import _core
@@ -64,11 +63,8 @@ class ArrayTokenizer(_core.Tokenizer):
         >>> bytepair.Tokenizer.from_pretrained("gpt2").encode_to_numpy("hello world", dtype="uint16")
         array([31373,   995], dtype=uint16)
         """
-        name = _dtype_name(dtype)
-        buffer = self._encode_to_buffer(
-            text, name, allowed_special=allowed_special, disallowed_special=disallowed_special, errors=errors
-        )
-        return _array(buffer, name)
+        name = dtype if isinstance(dtype, str) else _dtype_name(dtype)
+        return self._encode_to_array(text, name, allowed_special, disallowed_special, errors)
 
     def encode_batch_to_numpy(
         self,
@@ -111,7 +107,9 @@ class ArrayTokenizer(_core.Tokenizer):
         >>> ids, offsets
         (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
         """
-        name = _dtype_name(dtype)
+        import numpy as np
+
+        name = dtype if isinstance(dtype, str) else _dtype_name(dtype)
         ids, offsets = self._encode_batch_to_buffers(
             texts,
             name,
@@ -120,7 +118,7 @@ class ArrayTokenizer(_core.Tokenizer):
             disallowed_special=disallowed_special,
             errors=errors,
         )
-        return _array(ids, name), _array(offsets, "int64")
+        return np.frombuffer(ids, name), np.frombuffer(offsets, np.int64)
 
     def encode_batch_to_arrow(
         self,
@@ -190,22 +188,8 @@ class ArrayTokenizer(_core.Tokenizer):
         return pa.Array.from_buffers(pa.large_list(pa.uint32()), len(offsets) // 8 - 1, buffers, children=[values])
 
 
-def _array(buffer: memoryview, name: str) -> npt.NDArray[Any]:
-    from_buffer, dtype = _reader(name)
-    return from_buffer(buffer, dtype)
-
-
-@functools.cache
-def _reader(name: str) -> tuple[Callable[..., npt.NDArray[Any]], np.dtype[Any]]:
-    """Return what makes an array, and its dtype: to look for both takes as long as to encode a sentence."""
-    import numpy as np
-
-    return np.frombuffer, np.dtype(name)
-
-
 def _dtype_name(dtype: Dtype) -> str:
-    if isinstance(dtype, str):
-        return dtype
+    """Return the name of a type or dtype of NumPy."""
     import numpy as np
 
     try:

@@ -3,6 +3,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal, Self, TypeAlias, final, overload
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 from bytepair._types import ArrowArray, Ids, Names, Pattern, Progress, Text
@@ -82,7 +84,7 @@ class TiktokenCore:
     def max_token_value(self) -> int: ...
     def first_special(self, text: str, names: AbstractSet[str] | None) -> str | None: ...
     def encode(self, text: str, allowed_special: AbstractSet[str]) -> list[int]: ...
-    def encode_to_buffer(self, text: str, allowed_special: AbstractSet[str]) -> memoryview: ...
+    def encode_to_array(self, text: str, allowed_special: AbstractSet[str]) -> npt.NDArray[np.uint32]: ...
     def encode_batch(
         self, texts: Sequence[str], allowed_special: AbstractSet[str], num_threads: int | None
     ) -> list[list[int]]: ...
@@ -211,15 +213,9 @@ class Tokenizer:
         disallowed_special: Names = None,
         errors: str = "strict",
     ) -> list[int]: ...
-    def _encode_to_buffer(
-        self,
-        text: Text,
-        dtype: str,
-        *,
-        allowed_special: Names = None,
-        disallowed_special: Names = None,
-        errors: str = "strict",
-    ) -> memoryview: ...
+    def _encode_to_array(
+        self, text: Text, dtype: str, allowed_special: Names, disallowed_special: Names, errors: str
+    ) -> npt.NDArray[np.integer[Any]]: ...
     def encode_batch(
         self,
         texts: Iterable[Text] | ArrowArray,

@@ -170,9 +170,7 @@ class Encoding:
         """
         allowed, disallowed = self._chosen(allowed_special, disallowed_special)
         self._refuse(text, disallowed)
-        import numpy as np
-
-        return np.frombuffer(self._core_bpe.encode_to_buffer(text, allowed), dtype=np.uint32)
+        return self._core_bpe.encode_to_array(text, allowed)
 
     def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
         """Return the ids of many texts, special tokens being plain text; the threads are the core's own.

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 use bytepair_core::keep_ids;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
 
 use crate::errors::no_memory;
 
@@ -31,9 +30,9 @@ pub(crate) enum Items {
 }
 
 impl Buffer {
-    /// A view of items, of bytes to Python, for `numpy.frombuffer` and its like.
-    pub(crate) fn view(py: Python<'_>, items: Items) -> PyResult<Bound<'_, PyMemoryView>> {
-        PyMemoryView::from(Bound::new(py, Self(items))?.as_any())
+    /// Items as memory that is bytes to Python, for `numpy.frombuffer` and its like.
+    pub(crate) fn new(py: Python<'_>, items: Items) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, Self(items))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Python binding of `bytepair-core`: arguments in, results and exceptions out.
 
+mod arrays;
 mod arrow;
 mod ask;
 mod buffer;

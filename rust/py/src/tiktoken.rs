@@ -13,12 +13,13 @@ use bytepair_core::{
 };
 use pyo3::exceptions::{PyKeyError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
+use crate::arrays::Dtype;
 use crate::convert::{self, Surrogates};
 use crate::engine::{Engine, LONG};
 use crate::errors::{collect, guarded, run, run_interruptible, to_python};
-use crate::tokenizer::{Dtype, PyTokenizer, threads};
+use crate::tokenizer::{PyTokenizer, threads};
 
 /// A tokenizer with tiktoken's methods: text that the pattern skips is left out, with a warning.
 #[pyclass(frozen, module = "bytepair._core")]
@@ -225,13 +226,13 @@ impl TiktokenCore {
         self.encoded(py, &text, &allowed_special, |ids| self.inner.list(py, ids))
     }
 
-    fn encode_to_buffer<'py>(
+    fn encode_to_array<'py>(
         &self,
         py: Python<'py>,
         text: &str,
         allowed_special: HashSet<String>,
-    ) -> PyResult<Bound<'py, PyMemoryView>> {
-        self.encoded(py, text.as_bytes(), &allowed_special, |ids| Dtype::U32.buffer(py, ids))
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.encoded(py, text.as_bytes(), &allowed_special, |ids| Dtype::U32.array(py, ids))
     }
 
     /// The ids of many texts over some threads.

@@ -1,14 +1,15 @@
 //! The methods of a tokenizer that work on text and ids.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use bytepair_core::{Batch, Scratch, ScratchPool, Tokenizer, keep_ids};
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
 
+use crate::arrays::{Dtype, detached};
 use crate::arrow::Texts;
 use crate::buffer::{Buffer, Items};
 use crate::convert::{self, Names, Surrogates};
@@ -25,66 +26,9 @@ pub(crate) struct PyTokenizer {
     ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }
 
-/// The ways to lay out ids in a buffer, by the name NumPy gives them.
-#[derive(Clone, Copy)]
-pub(crate) enum Dtype {
-    U16,
-    U32,
-    I32,
-    I64,
-}
-
-impl Dtype {
-    fn parse(name: &str, n_ids: usize) -> PyResult<Self> {
-        let (dtype, limit) = match name {
-            "uint16" => (Self::U16, 1 << 16),
-            "uint32" => (Self::U32, 1 << 32),
-            "int32" => (Self::I32, 1 << 31),
-            "int64" => (Self::I64, 1 << 32),
-            other => {
-                let message = format!("dtype must be 'uint16', 'uint32', 'int32' or 'int64', not {other:?}");
-                return Err(PyValueError::new_err(message));
-            }
-        };
-        if n_ids > limit {
-            let message = format!("a vocabulary with ids up to {} does not fit {name}; use 'uint32'", n_ids - 1);
-            return Err(PyOverflowError::new_err(message));
-        }
-        Ok(dtype)
-    }
-
-    /// The ids as the memory of an array. Many are handed over as they lie where they have the width; the others are
-    /// copied, and the buffer is left for the next call.
-    pub(crate) fn buffer<'py>(self, py: Python<'py>, ids: &mut Vec<u32>) -> PyResult<Bound<'py, PyMemoryView>> {
-        let items = match self {
-            Self::U16 => detached(py, ids, |&id| AtomicU16::new(u16::try_from(id).unwrap_or(u16::MAX))).map(Items::Two),
-            Self::U32 | Self::I32 if ids.len() > LONG_LIST && ids.capacity() / 2 <= ids.len() => {
-                let ids = std::mem::take(ids);
-                // In place: an atomic is its value.
-                Ok(Items::Four(py.detach(|| ids.into_iter().map(AtomicU32::new).collect())))
-            }
-            Self::U32 | Self::I32 => detached(py, ids, |&id| AtomicU32::new(id)).map(Items::Four),
-            Self::I64 => detached(py, ids, |&id| AtomicU64::new(u64::from(id))).map(Items::Eight),
-        };
-        Buffer::view(py, items?)
-    }
-}
-
-/// Items made into others, without the GIL if they are many.
-fn detached<S: Sync, T: Send>(py: Python<'_>, items: &[S], make: impl Fn(&S) -> T + Send) -> PyResult<Vec<T>> {
-    let work = || {
-        let mut made = Vec::new();
-        made.try_reserve_exact(items.len()).ok()?;
-        made.extend(items.iter().map(make));
-        Some(made)
-    };
-    let made = if items.len() > LONG_LIST { py.detach(work) } else { work() };
-    made.ok_or_else(|| no_memory("the array of ids"))
-}
-
 /// Lists of more items than this are made part by part, so that other threads and Ctrl-C get their turn: some
 /// milliseconds.
-const LONG_LIST: usize = 1 << 17;
+pub(crate) const LONG_LIST: usize = 1 << 17;
 
 /// Lists of up to this many items are made of their full length.
 const LISTED_AT_ONCE: usize = 1 << 22;
@@ -283,18 +227,17 @@ impl PyTokenizer {
         self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| self.list(text.py(), ids))
     }
 
-    /// The ids of a text as the bytes of an array.
-    #[pyo3(signature = (text, dtype, *, allowed_special=None, disallowed_special=None, errors="strict"))]
-    fn _encode_to_buffer<'py>(
+    /// The ids of a text as an array of NumPy.
+    fn _encode_to_array<'py>(
         &self,
         text: &Bound<'py, PyAny>,
         dtype: &str,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         errors: &str,
-    ) -> PyResult<Bound<'py, PyMemoryView>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let dtype = Dtype::parse(dtype, self.tokenizer.vocabulary().n_ids())?;
-        self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| dtype.buffer(text.py(), ids))
+        self.encode_ids(text, allowed_special, disallowed_special, errors, |ids| dtype.array(text.py(), ids))
     }
 
     /// Return the token ids of each of many texts.
@@ -367,7 +310,9 @@ impl PyTokenizer {
         let offsets = std::iter::once(0).chain(batch.ends.iter().copied());
         let offsets = collect(offsets.map(Ok), "the offsets of a batch")?;
         let offsets = detached(py, &offsets, |&offset| AtomicU64::new(u64::try_from(offset).unwrap_or(u64::MAX)))?;
-        let made = guarded(|| Ok((dtype.buffer(py, &mut batch.ids)?, Buffer::view(py, Items::Eight(offsets))?)));
+        let made = guarded(|| {
+            Ok((dtype.view(py, &mut batch.ids)?, PyMemoryView::from(Buffer::new(py, Items::Eight(offsets))?.as_any())?))
+        });
         keep_ids(batch.ids);
         made
     }
