@@ -107,8 +107,6 @@ class ArrayTokenizer(_core.Tokenizer):
         >>> ids, offsets
         (array([31373,   995], dtype=uint32), array([0, 1, 1, 2]))
         """
-        import numpy as np
-
         name = dtype if isinstance(dtype, str) else _dtype_name(dtype)
         ids, offsets = self._encode_batch_to_buffers(
             texts,
@@ -118,6 +116,8 @@ class ArrayTokenizer(_core.Tokenizer):
             disallowed_special=disallowed_special,
             errors=errors,
         )
+        import numpy as np
+
         return np.frombuffer(ids, name), np.frombuffer(offsets, np.int64)
 
     def encode_batch_to_arrow(

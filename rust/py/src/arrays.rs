@@ -1,15 +1,18 @@
 //! Ids as arrays of NumPy, or as the memory of such.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyMemoryView;
 
 use crate::buffer::{Buffer, Items};
 use crate::errors::no_memory;
-use crate::tokenizer::LONG_LIST;
+
+/// Lists and arrays of more items than this are made part by part, or without the GIL, so that other threads and Ctrl-C get
+/// their turn: some milliseconds.
+pub(crate) const LONG_LIST: usize = 1 << 17;
 
 /// The ways to lay out ids in a buffer, by the name NumPy gives them.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ impl Dtype {
 
     /// The ids as an array of NumPy.
     pub(crate) fn array<'py>(self, py: Python<'py>, ids: &mut Vec<u32>) -> PyResult<Bound<'py, PyAny>> {
-        let NumPy { from_buffer, u16, u32, i32, i64 } = NUMPY.get_or_try_init(py, || NumPy::find(py))?;
+        let NumPy { from_buffer, u16, u32, i32, i64 } = NumPy::get(py)?;
         let dtype = match self {
             Self::U16 => u16,
             Self::U32 => u32,
@@ -81,10 +84,20 @@ struct NumPy {
     i64: Py<PyAny>,
 }
 
-/// Found when the first array is asked for, which is when NumPy is imported.
-static NUMPY: PyOnceLock<NumPy> = PyOnceLock::new();
-
 impl NumPy {
+    /// Found when the first array is asked for, which is when NumPy is imported. Outside the cell: a process forked while another
+    /// thread looks inside would wait for ever.
+    fn get(py: Python<'_>) -> PyResult<&'static Self> {
+        static FOUND: OnceLock<NumPy> = OnceLock::new();
+        match FOUND.get() {
+            Some(numpy) => Ok(numpy),
+            None => {
+                let numpy = Self::find(py)?;
+                Ok(FOUND.get_or_init(|| numpy))
+            }
+        }
+    }
+
     fn find(py: Python<'_>) -> PyResult<Self> {
         let numpy = py.import("numpy")?;
         let dtype = |name| numpy.call_method1("dtype", (name,)).map(Bound::unbind);

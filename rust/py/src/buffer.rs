@@ -2,8 +2,9 @@
 //!
 //! # Safety
 //!
-//! - A view that Python has of the memory holds a reference to its [`Buffer`], so the memory outlives every view.
-//! - The items never move: nothing adds to them, takes from them or hands them on until the buffer is freed, when no view is left.
+//! - Who has a view of the memory, or an array that NumPy has made of it, holds a reference to its [`Buffer`], so the memory
+//!   outlives them all. NumPy gives its view back and keeps the reference: nothing may move or be freed for want of views.
+//! - The items never move: nothing adds to them, takes from them or hands them on until the buffer is freed, when nothing refers to it.
 //! - Items are atomics, which may be written to while they are shared, and no code here reads or writes them once they
 //!   are in a buffer.
 

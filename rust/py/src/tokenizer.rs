@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
 
-use crate::arrays::{Dtype, detached};
+use crate::arrays::{Dtype, LONG_LIST, detached};
 use crate::arrow::Texts;
 use crate::buffer::{Buffer, Items};
 use crate::convert::{self, Names, Surrogates};
@@ -25,10 +25,6 @@ pub(crate) struct PyTokenizer {
     /// a count each, not an object.
     ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }
-
-/// Lists of more items than this are made part by part, so that other threads and Ctrl-C get their turn: some
-/// milliseconds.
-pub(crate) const LONG_LIST: usize = 1 << 17;
 
 /// Lists of up to this many items are made of their full length.
 const LISTED_AT_ONCE: usize = 1 << 22;

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, and what is for AVX2 for that and
+//! What is compiled for AVX-512 is called for [`Tier::Avx512`](crate::pretokenize::Tier) alone, and what is for AVX2 for
 //! `Tier::Avx2`; the processor then has it. Through pointers go loads of as many bytes as arrays have, and a gather: of four
 //! bytes each from the groups of characters, by numbers below 2¹⁶. A character has two of them, and the array has room for one
 //! more than there are characters.

@@ -188,18 +188,18 @@ impl Characters {
     #[inline(always)]
     pub(super) fn cuts(&self, block: &Block, wide: u64) -> u64 {
         let (mut apart, mut paired) = (0, 0);
-        let (mut lefts, mut rest) = (0, wide);
+        let pairs = wide & wide >> 3;
+        let (mut lefts, mut rest) = (0, pairs | pairs << 3);
         while rest != 0 {
             let place = rest.trailing_zeros();
             rest &= rest - 1;
             let [next_lefts, rights] = self.groups[usize::from(code_point(wide_bytes(block, place)))];
-            // Nothing is told from what was not beside it; here it is seen nevertheless, as that takes no branch.
+            // Of two that are not side by side nothing is asked; to look all the same takes no branch.
             let shared = lefts & rights;
             apart |= u64::from(shared == 0) << place;
             paired |= u64::from(shared == PAIRED) << place;
             lefts = next_lefts;
         }
-        let pairs = wide & wide >> 3;
         pairs & apart >> 3 | self.not_paired(block, pairs & paired >> 3)
     }
 

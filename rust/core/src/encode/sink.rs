@@ -43,11 +43,13 @@ pub(super) trait Sink {
     fn finish(&mut self) -> Result<()>;
 }
 
-/// Appends ids to a list: those of a batch are written to the end of it where it has room for a window, and wait elsewhere
-/// where it has not, for a short text seldom does.
+/// Appends ids to a list: the first ones wait for the end of their batch, and are copied; once there are many, the list is made
+/// longer than it is to be, and they are written where they belong.
 pub(super) struct Ids<'o> {
     out: &'o mut Vec<u32>,
-    /// How many ids there are. The list is longer, by places to write to, until this is dropped.
+    /// How long the list was.
+    start: usize,
+    /// How long it is to be, by now. What may follow are places to write to, until this is dropped.
     end: usize,
     waiting: &'o mut Waiting,
     /// How many ids of a batch there are after those.
@@ -70,8 +72,8 @@ impl Default for Waiting {
 
 impl<'o> Ids<'o> {
     pub(super) fn new(out: &'o mut Vec<u32>, waiting: &'o mut Waiting) -> Self {
-        let end = out.len();
-        Self { out, end, waiting, n: 0 }
+        let start = out.len();
+        Self { out, start, end: start, waiting, n: 0 }
     }
 
     /// Where the ids of a batch go, and what stands in for room.
@@ -82,10 +84,15 @@ impl<'o> Ids<'o> {
         (window.unwrap_or(ids), nowhere)
     }
 
-    /// Appends ids, after all that were taken.
-    fn append(&mut self, ids: &[u32]) -> Result<()> {
+    /// Ends what was begun, so that a window can be chosen anew.
+    fn flush(&mut self) -> Result<()> {
+        let n = std::mem::take(&mut self.n);
+        if self.out.len() - self.end >= WINDOW {
+            self.end += n;
+            return Ok(());
+        }
         self.out.truncate(self.end);
-        append(self.out, ids)?;
+        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())?;
         self.end = self.out.len();
         Ok(())
     }
@@ -129,8 +136,11 @@ impl Sink for Ids<'_> {
             room.copy_from_slice(ids);
             return self.took(ids.len());
         }
-        self.finish()?;
-        self.append(ids)
+        self.flush()?;
+        self.out.truncate(self.end);
+        append(self.out, ids)?;
+        self.end = self.out.len();
+        Ok(())
     }
 
     fn n_ids(&self) -> usize {
@@ -139,19 +149,11 @@ impl Sink for Ids<'_> {
 
     #[inline]
     fn finish(&mut self) -> Result<()> {
-        let n = std::mem::take(&mut self.n);
-        if self.out.len() - self.end >= WINDOW {
-            self.end += n;
-        } else {
-            self.out.truncate(self.end);
-            append(self.out, self.waiting.ids.get(..n).unwrap_or_default())?;
-            self.end = self.out.len();
-        }
-        let wanted = self.end + WINDOW;
-        if self.out.len() < wanted && wanted <= self.out.capacity() {
-            // Few at a time, so that they stay near until they are written; and few where there are few ids.
-            let longer = (wanted + self.end.min(2 * WINDOW)).min(self.out.capacity());
-            self.out.resize(longer, 0);
+        self.flush()?;
+        // New places are cleared first, a window more than there are ids at the most, and few at a time so that they stay near.
+        let (n_ids, wanted) = (self.end - self.start, self.end + WINDOW);
+        if n_ids >= WINDOW && self.out.len() < wanted && wanted <= self.out.capacity() {
+            self.out.resize((wanted + n_ids.min(2 * WINDOW)).min(self.out.capacity()), 0);
         }
         Ok(())
     }
@@ -244,5 +246,74 @@ impl Sink for Count {
 
     fn finish(&mut self) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is taken: hits of so many ids each, or ids that lie elsewhere.
+    #[derive(Clone, Debug)]
+    enum Taken {
+        Hits(Vec<usize>),
+        Ids(usize),
+        End,
+    }
+
+    fn taken() -> impl Strategy<Value = Taken> {
+        prop_oneof![
+            6 => prop::collection::vec(1..FEW, 0..BATCH).prop_map(Taken::Hits),
+            3 => prop_oneof![1..70_usize, 500..530_usize, Just(3_000)].prop_map(Taken::Ids),
+            2 => Just(Taken::End),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
+
+        /// Whatever room the list has, it holds what a plain one would; and nothing of a batch that was not ended.
+        #[test]
+        fn ids_end_up_in_their_order(
+            before in 0..30_usize,
+            room in prop_oneof![Just(0), WINDOW - 40..WINDOW + 40, 3 * WINDOW..9 * WINDOW],
+            all in prop::collection::vec(taken(), 0..60),
+        ) {
+            let mut out = Vec::with_capacity(before + room);
+            out.resize(before, 7);
+            let (mut expected, mut ended) = (out.clone(), out.len());
+            let mut waiting = Waiting::default();
+            let mut ids = Ids::new(&mut out, &mut waiting);
+            let mut next = 1..;
+            let mut hits_left = BATCH;
+            for taken in all {
+                match taken {
+                    Taken::Hits(lengths) => {
+                        let lengths = lengths.get(..lengths.len().min(hits_left)).unwrap_or_default();
+                        hits_left -= lengths.len();
+                        ids.take_hits(lengths.iter().map(|&n| {
+                            let mut few = [u32::MAX; FEW];
+                            few.iter_mut().zip(next.by_ref().take(n)).for_each(|(slot, id)| *slot = id);
+                            expected.extend(few.iter().take(n));
+                            (few, n)
+                        }));
+                    }
+                    Taken::Ids(n) => {
+                        let some: Vec<u32> = next.by_ref().take(n).collect();
+                        ids.take(&some).unwrap();
+                        expected.extend(some);
+                    }
+                    Taken::End => {
+                        ids.finish().unwrap();
+                        (hits_left, ended) = (BATCH, expected.len());
+                    }
+                }
+                prop_assert_eq!(ids.n_ids(), expected.len());
+            }
+            drop(ids);
+            prop_assert!(out.len() >= ended && expected.starts_with(&out), "{} of {}", out.len(), expected.len());
+        }
     }
 }

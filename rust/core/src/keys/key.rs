@@ -14,7 +14,7 @@ pub(crate) const MAX_SHORT: usize = 15;
 /// The longest pretoken that a key of four words holds.
 pub(crate) const MAX_MEDIUM: usize = 31;
 
-/// The bit of the last word of a key that tells a segment from a whole pretoken.
+/// The bit of the last word of a key that tells a segment from a whole pretoken, if it is not too long for one.
 pub(crate) const SEGMENT: u64 = 1 << 63;
 
 /// A word of the key of an empty slot: that of the empty pretoken, which has no ids either.
@@ -23,6 +23,9 @@ pub(crate) const EMPTY: u64 = 0;
 /// The last word of the key that stands for all pretokens that are too long. No slot has it. Its last byte is no length, neither
 /// signed nor unsigned.
 pub(super) const TOO_LONG: u64 = 0xBF << 56;
+
+// It has a bit that no length of a key has, nor what else the last byte tells.
+const _: () = assert!(TOO_LONG >> 56 & !0xC0 > widen_u64(MAX_MEDIUM));
 
 /// Whether a key is that of all pretokens that are too long.
 #[inline(always)]

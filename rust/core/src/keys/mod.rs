@@ -64,13 +64,7 @@ pub(crate) fn make_keys(
     (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) {
     let ends = ends.get(..BATCH).unwrap_or(ends);
-    let n_made: usize = match tier {
-        #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => eights::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
-        #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => fours::make_keys(chooser, (mask, &fetch), text, start, ends, (keys, places)),
-        _ => 0,
-    };
+    let n_made = make_keys_at_once(tier, chooser, (mask, &fetch), text, start, ends, (keys, places));
     let mut start = n_made.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
     let (Some(ends), Some(keys), Some(places)) = (ends.get(n_made..), keys.get_mut(n_made..), places.get_mut(n_made..))
     else {
@@ -85,6 +79,26 @@ pub(crate) fn make_keys(
         *place = chooser.of(key);
         fetch(widen(*place) & mask);
         start = end;
+    }
+}
+
+/// The first ones of [`make_keys`], several at a time where the tier can do that. Returns of how many, or a few more.
+#[inline]
+fn make_keys_at_once(
+    tier: Tier,
+    chooser: &Places<2>,
+    fetch: (usize, impl Fn(usize)),
+    text: &[u8],
+    start: usize,
+    ends: &[usize],
+    out: (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
+) -> usize {
+    match tier {
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => eights::make_keys(chooser, fetch, text, start, ends, out),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 => fours::make_keys(chooser, fetch, text, start, ends, out),
+        _ => 0,
     }
 }
 
@@ -112,7 +126,8 @@ mod tests {
                         end
                     })
                     .collect();
-                for (tier, text) in Tier::available().flat_map(|tier| [(tier, &text[..]), (tier, &text[..end])]) {
+                let texts = [&text[..], &text[..end], &text[..end.min(40)]];
+                for (tier, text) in Tier::available().flat_map(|tier| texts.map(|text| (tier, text))) {
                     let (mut keys, mut places) = ([[0; 2]; ROOM], [0; ROOM]);
                     let fetched = std::cell::RefCell::new(Vec::new());
                     let fetch = |place| fetched.borrow_mut().push(place);
@@ -125,6 +140,36 @@ mod tests {
                         start = end;
                     }
                 }
+            }
+        }
+    }
+
+    /// Several at a time as long as the text goes on, and whatever is said of where they end.
+    #[test]
+    fn keys_are_made_at_once_where_16_bytes_follow() {
+        let (chooser, text) = (Places::new(9), [b'a'; 1_000]);
+        let n_made = |tier, text: &[u8], start, ends: &[usize]| {
+            let mut out = ([[0; 2]; ROOM], [0; ROOM]);
+            make_keys_at_once(tier, &chooser, (0xFF, |_| {}), text, start, ends, (&mut out.0, &mut out.1))
+        };
+        for (tier, lanes) in [(Tier::Avx2, 4), (Tier::Avx512, 8)] {
+            if Tier::available().all(|other| other != tier) {
+                continue;
+            }
+            let ends: Vec<usize> = (1..=BATCH).map(|index| 5 * index).collect();
+            for n in 0..=BATCH {
+                assert_eq!(n_made(tier, &text, 0, &ends[..n]), n.next_multiple_of(lanes));
+            }
+            // The last start from which 16 bytes follow is 84.
+            assert_eq!(n_made(tier, &text[..100], 0, &ends), 16);
+            assert_eq!(n_made(tier, &text[..15], 0, &ends), 0);
+            for far in [990, 1_000, 1_001, usize::MAX / 2 + 1, usize::MAX - 15, usize::MAX] {
+                for place in 0..3 {
+                    let mut ends = [10, 9, 500, 3, 20, 30, 40, 50];
+                    ends[place] = far;
+                    assert_eq!(n_made(tier, &text, 0, &ends), 0, "{far} {place}");
+                }
+                assert_eq!(n_made(tier, &text, far, &[1, 2, 3, 4, 5, 6, 7, 8]), 0, "{far}");
             }
         }
     }

@@ -62,7 +62,7 @@ fn append_units<T: Unit>(units: &[T], out: &mut Vec<u8>) -> bool {
     let runs_are_characters = runs.iter().all(|units| {
         prefetch(units.as_ptr().wrapping_add(AHEAD));
         let characters: [u32; LANES] = units.map(Into::into);
-        // Those of four bytes are few in any text.
+        // Characters of four bytes are few in most texts.
         if T::MAX_BYTES > 3 && characters.iter().any(|&character| character > 0xFFFF) {
             return append_plainly(units, out);
         }
