@@ -91,10 +91,7 @@ impl<'o> Ids<'o> {
             self.end += n;
             return Ok(());
         }
-        self.out.truncate(self.end);
-        append(self.out, self.waiting.ids.get(..n).unwrap_or_default())?;
-        self.end = self.out.len();
-        Ok(())
+        append_at(self.out, &mut self.end, self.waiting.ids.get(..n).unwrap_or_default())
     }
 }
 
@@ -137,10 +134,7 @@ impl Sink for Ids<'_> {
             return self.took(ids.len());
         }
         self.flush()?;
-        self.out.truncate(self.end);
-        append(self.out, ids)?;
-        self.end = self.out.len();
-        Ok(())
+        append_at(self.out, &mut self.end, ids)
     }
 
     fn n_ids(&self) -> usize {
@@ -199,6 +193,14 @@ impl Sink for Collect {
     fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// Puts ids at the end of a list that may be longer.
+fn append_at(out: &mut Vec<u32>, end: &mut usize, ids: &[u32]) -> Result<()> {
+    out.truncate(*end);
+    append(out, ids)?;
+    *end = out.len();
+    Ok(())
 }
 
 #[inline]

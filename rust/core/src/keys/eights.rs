@@ -20,7 +20,7 @@ use std::arch::x86_64::{
 };
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
-use super::{Places, ROOM};
+use super::{Places, ROOM, in_lanes};
 use crate::ids::{widen, widen_u64};
 
 /// So many pretokens are taken at once.
@@ -54,11 +54,7 @@ fn make_keys_avx512(
     (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) -> usize {
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
-    let (eights, left) = ends.as_chunks::<N>();
-    // What is left is filled up with empty pretokens.
-    let mut last = [ends.last().copied().unwrap_or(start); N];
-    last.iter_mut().zip(left).for_each(|(slot, &end)| *slot = end);
-    let last = if left.is_empty() { None } else { Some(&last) };
+    let (eights, last) = in_lanes::<N>(start, ends);
 
     let [first_seed, second_seed] = chooser.seeds.map(|seed| splat(seed));
     let line_shift = shift(chooser.shift);
@@ -67,7 +63,7 @@ fn make_keys_avx512(
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
     let mut n = 0;
     let mut first = start;
-    for (ends, (keys, places)) in eights.iter().chain(last).zip(slots) {
+    for (ends, (keys, places)) in eights.iter().chain(&last).zip(slots) {
         let ends_last = ends[N - 1];
         // SAFETY: it reads eight words from an array of as many.
         let ends = unsafe { _mm512_loadu_si512(ends.as_ptr().cast()) };

@@ -19,7 +19,7 @@ use std::arch::x86_64::{
 };
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
-use super::{Places, ROOM};
+use super::{Places, ROOM, in_lanes};
 use crate::ids::{widen, widen_u64};
 
 /// So many pretokens are taken at once.
@@ -54,11 +54,7 @@ fn make_keys_avx2(
     (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) -> usize {
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
-    let (fours, left) = ends.as_chunks::<N>();
-    // What is left is filled up with empty pretokens.
-    let mut last = [ends.last().copied().unwrap_or(start); N];
-    last.iter_mut().zip(left).for_each(|(slot, &end)| *slot = end);
-    let last = if left.is_empty() { None } else { Some(&last) };
+    let (fours, last) = in_lanes::<N>(start, ends);
 
     let last_starts = splat(widen_u64(last_start));
     let (seeds, line_mask) = (chooser.seeds.map(|seed| splat(seed)), splat(widen_u64(mask)));
@@ -66,7 +62,7 @@ fn make_keys_avx2(
     let (mut first, mut before) = (start, splat(widen_u64(start)));
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
     let mut n = 0;
-    for (ends, (keys, places)) in fours.iter().chain(last).zip(slots) {
+    for (ends, (keys, places)) in fours.iter().chain(&last).zip(slots) {
         let [second, third, fourth, next] = *ends;
         // SAFETY: it reads four words from an array of as many.
         let ends = unsafe { _mm256_loadu_si256(ends.as_ptr().cast()) };

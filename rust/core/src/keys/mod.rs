@@ -82,6 +82,16 @@ pub(crate) fn make_keys(
     }
 }
 
+/// Where pretokens end, so many at a time; the last of them, if some are left, are filled up with empty ones.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn in_lanes<const N: usize>(start: usize, ends: &[usize]) -> (&[[usize; N]], Option<[usize; N]>) {
+    let (whole, left) = ends.as_chunks();
+    let mut last = [ends.last().copied().unwrap_or(start); N];
+    last.iter_mut().zip(left).for_each(|(slot, &end)| *slot = end);
+    (whole, (!left.is_empty()).then_some(last))
+}
+
 /// The first ones of [`make_keys`], several at a time where the tier can do that. Returns of how many, or a few more.
 #[inline]
 fn make_keys_at_once(

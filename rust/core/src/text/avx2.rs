@@ -16,15 +16,12 @@ use std::arch::x86_64::{
 };
 use std::mem::MaybeUninit;
 
-use super::{SLACK, Unit, append_plainly};
+use super::{AHEAD, SLACK, Unit, append_plainly};
 use crate::ids::widen;
 use crate::prefetch::prefetch;
 
 /// So many characters at a time.
 const LANES: usize = 16;
-
-/// Characters so far ahead are fetched: the processor itself does not look beyond the page, nor begin soon enough.
-const AHEAD: usize = 1024;
 
 /// Which of the 16 bytes of four characters count: by a bit for each that has more than one byte, and one for each that has
 /// three. What follows them is zero.

@@ -13,15 +13,12 @@ use std::arch::x86_64::{
     _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512,
 };
 
-use super::{SLACK, Unit};
+use super::{AHEAD, SLACK, Unit};
 use crate::ids::widen;
 use crate::prefetch::prefetch;
 
 /// So many characters at a time.
 const LANES: usize = 16;
-
-/// Characters so far ahead are fetched: the processor itself does not look beyond the page, nor begin soon enough.
-const AHEAD: usize = 1024;
 
 /// Appends the UTF-8 of characters, as far as there is room for them and [`SLACK`] more; says whether all numbers were such.
 pub(super) fn append<T: Unit>(units: &[T], out: &mut Vec<u8>) -> bool {

@@ -149,6 +149,11 @@ impl Unit for u32 {
 /// Room is made for so many characters at a time, as if all were of the longest.
 const PART: usize = 1 << 12;
 
+/// What makes many bytes at a time fetches characters so far ahead: the processor itself does not look beyond the page, nor
+/// begin soon enough.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 1 << 10;
+
 /// What writes many bytes at a time may write so many more than there are.
 const SLACK: usize = 64;
 
