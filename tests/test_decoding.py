@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from array import array
 
 import numpy as np
@@ -35,6 +36,26 @@ def test_decoding_joins_tokens(name: str):
             expected = b"".join(tokens[token_id] for token_id in small)
             assert tokenizer.decode_bytes(given) == expected
             assert tokenizer.decode_bytes(np.repeat(given, 3)[::3]) == expected
+
+
+@pytest.mark.parametrize(
+    "widest", ["\x7f", "\x80", "\xff", "\u0100", "\u07ff", "\u0800", "\uffff", "\U00010000", "\U0010ffff"]
+)
+@pytest.mark.parametrize("length", [1, 20, 63, 64, 65, 1024, 5000])
+def test_decoded_text_is_held_as_python_holds_it(widest: str, length: int):
+    """Equal texts must be alike inside too: Python compares their memory."""
+    tokenizer = builtin("gpt2")
+    rng = random.Random(SEED)
+    narrower = [char for char in "ab \nÅéÿĀжאऄ中\ud7ff\ue000＊🦀" if char <= widest]
+    for place in {0, length // 2, length - 1}:
+        chars = rng.choices(narrower, k=length)
+        chars[place] = widest
+        text = "".join(chars)
+        decoded = tokenizer.decode(tokenizer.encode_to_numpy(text))
+        assert decoded == text
+        assert (hash(decoded), sys.getsizeof(decoded)) == (hash(text), sys.getsizeof(text))
+        assert {text: 1}[decoded] == 1
+        assert decoded.encode() == text.encode()
 
 
 BAD = {

@@ -260,10 +260,12 @@ UNSAFE = {
     "core/src/encode/segments.rs": 2,
     "core/src/text/avx2.rs": 6,
     "core/src/text/avx512.rs": 4,
+    "core/src/text/characters/avx2.rs": 4,
+    "core/src/text/characters/mod.rs": 1,
     "core/src/prefetch.rs": 1,
     "core/src/huge_pages.rs": 1,
     "py/src/buffer.rs": 2,
-    "py/src/characters.rs": 2,
+    "py/src/characters.rs": 4,
     "py/src/ints.rs": 3,
 }
 

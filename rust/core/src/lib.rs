@@ -47,6 +47,6 @@ pub use ids::{Pair, Symbol, TokenId};
 pub use interrupt::Interrupt;
 pub use open_end::{OpenEnd, SortedTokens};
 pub use pipeline::Pipeline;
-pub use text::Text;
+pub use text::{Text, characters};
 pub use tokenizer::{Batch, Tokenizer};
 pub use vocab::Allowed;

@@ -264,6 +264,20 @@ impl Tokenizer {
         decode::decode(&self.vocabulary, ids, out)
     }
 
+    /// Writes the bytes of `ids` over those that `out` begins with, and makes it longer where they do not fit; returns how many there
+    /// are. On an error `out` may hold anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    ///
+    /// # Complexity
+    ///
+    /// As [`decode`](Self::decode); as long as there is room, the ids are read once.
+    pub fn decode_over(&self, ids: &[u32], out: &mut Vec<u8>) -> Result<usize> {
+        decode::decode_over(&self.vocabulary, ids, out)
+    }
+
     /// How many bytes `ids` decode to.
     ///
     /// # Errors
@@ -277,8 +291,8 @@ impl Tokenizer {
         decode::decoded_length(&self.vocabulary, ids)
     }
 
-    /// Decodes into memory that is there, of as many bytes as [`decoded_length`](Self::decoded_length) says. Ids that stand for
-    /// no token, and bytes for which there is no room, are left out.
+    /// Decodes into memory that is there, of as many bytes as [`decoded_length`](Self::decoded_length) says, up to an
+    /// id that stands for no token or has no room left.
     ///
     /// # Complexity
     ///

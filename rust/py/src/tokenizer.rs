@@ -12,9 +12,10 @@ use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
 use crate::arrays::{Dtype, LONG_LIST, detached};
 use crate::arrow::Texts;
 use crate::buffer::{Buffer, Items};
+use crate::characters;
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, give_way, guarded, no_memory, run, run_interruptible};
+use crate::errors::{check_room, collect, give_way, guarded, run, run_interruptible};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -39,7 +40,7 @@ pub(crate) fn python_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound
 
 pub(crate) fn decode_text<'py>(py: Python<'py>, bytes: &[u8], errors: &str) -> PyResult<Bound<'py, PyString>> {
     match simdutf8::basic::from_utf8(bytes) {
-        Ok(_) => PyString::from_bytes(py, bytes),
+        Ok(text) => characters::string(py, text),
         Err(_) => {
             let bytes = python_bytes(py, bytes)?;
             Ok(bytes.call_method1("decode", ("utf-8", errors))?.cast_into::<PyString>()?)
@@ -133,27 +134,33 @@ impl PyTokenizer {
         )
     }
 
-    /// Hands ids, which lie in a buffer of the pool, and how many bytes they decode to, to `finish`.
+    /// Hands ids, which lie in a buffer of the pool, to `finish`.
     fn with_ids<T>(
         &self,
         ids: &Bound<'_, PyAny>,
-        finish: impl FnOnce(&mut Scratch, &[u32], usize) -> PyResult<T>,
+        finish: impl FnOnce(&mut Scratch, &[u32]) -> PyResult<T>,
     ) -> PyResult<T> {
-        let py = ids.py();
         let mut scratch = self.pool.lend();
         let buffer = scratch.take_ids_for(ids.len().unwrap_or_default());
         let ids = convert::ids(ids, self.tokenizer.vocabulary().n_ids(), buffer)?;
-        let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decoded_length(&ids))?;
-        let finished = guarded(|| finish(&mut scratch, &ids, n_bytes));
+        let finished = guarded(|| finish(&mut scratch, &ids));
         scratch.give_ids(ids);
         finished
     }
 
-    fn decode_to(&self, py: Python<'_>, ids: &[u32], out: &mut [u8]) -> PyResult<()> {
-        run(py, ids.len() * 4, || {
-            self.tokenizer.decode_to(ids, out);
-            Ok(())
-        })
+    /// Hands the bytes of ids, which lie in a buffer of the scratch, to `finish`.
+    fn decoded<T>(
+        &self,
+        py: Python<'_>,
+        scratch: &mut Scratch,
+        ids: &[u32],
+        finish: impl FnOnce(&[u8]) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let mut bytes = scratch.take_bytes();
+        let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decode_over(ids, &mut bytes))?;
+        let finished = finish(bytes.get(..n_bytes).unwrap_or_default());
+        scratch.give_bytes(bytes);
+        finished
     }
 }
 
@@ -385,18 +392,7 @@ impl PyTokenizer {
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
         let py = ids.py();
-        self.with_ids(ids, |scratch, ids, n_bytes| {
-            let mut bytes = scratch.take_bytes();
-            if bytes.len() < n_bytes {
-                bytes.try_reserve(n_bytes - bytes.len()).map_err(|_| no_memory("the decoded text"))?;
-                bytes.resize(n_bytes, 0);
-            }
-            let text = bytes.get_mut(..n_bytes).unwrap_or_default();
-            self.decode_to(py, ids, text)?;
-            let text = decode_text(py, text, errors);
-            scratch.give_bytes(bytes);
-            text
-        })
+        self.with_ids(ids, |scratch, ids| self.decoded(py, scratch, ids, |bytes| decode_text(py, bytes, errors)))
     }
 
     /// Return the bytes of token ids.
@@ -420,7 +416,19 @@ impl PyTokenizer {
     /// b'hello world'
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let py = ids.py();
-        self.with_ids(ids, |_, ids, n_bytes| PyBytes::new_with(py, n_bytes, |out| self.decode_to(py, ids, out)))
+        self.with_ids(ids, |scratch, ids| {
+            if ids.len() <= LONG_LIST {
+                return self.decoded(py, scratch, ids, |bytes| python_bytes(py, bytes));
+            }
+            // Not held twice.
+            let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decoded_length(ids))?;
+            PyBytes::new_with(py, n_bytes, |out| {
+                run(py, ids.len() * 4, || {
+                    self.tokenizer.decode_to(ids, out);
+                    Ok(())
+                })
+            })
+        })
     }
 
     /// Return the texts of many lists of token ids.

@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod characters;
 
 use std::collections::TryReserveError;
 use std::ops::Range;
@@ -129,21 +130,38 @@ impl<'a> Text<'a> {
 }
 
 /// A number that may be a character.
-trait Unit: Copy + Into<u32> {
+pub trait Unit: Copy + Into<u32> {
     /// The most bytes that the UTF-8 of one can have.
     const MAX_BYTES: usize;
+
+    /// That of a character, of which as many bits are kept as there are.
+    fn of(character: u32) -> Self;
 }
 
 impl Unit for u8 {
     const MAX_BYTES: usize = 2;
+
+    fn of(character: u32) -> Self {
+        let [lowest, ..] = character.to_le_bytes();
+        lowest
+    }
 }
 
 impl Unit for u16 {
     const MAX_BYTES: usize = 3;
+
+    fn of(character: u32) -> Self {
+        let [lowest, low, ..] = character.to_le_bytes();
+        Self::from_le_bytes([lowest, low])
+    }
 }
 
 impl Unit for u32 {
     const MAX_BYTES: usize = 4;
+
+    fn of(character: u32) -> Self {
+        character
+    }
 }
 
 /// Room is made for so many characters at a time, as if all were of the longest.

@@ -341,24 +341,25 @@ impl TokenBytes {
         Ok(n_bytes)
     }
 
-    /// Writes tokens one after the other to `out`, which has room for them and no more.
-    pub(crate) fn write(&self, ids: &[u32], out: &mut [u8]) {
+    /// Writes tokens one after the other to `out`, up to one that is none or has no room left. Returns of how many ids, and how many
+    /// bytes.
+    pub(crate) fn write(&self, ids: &[u32], out: &mut [u8]) -> (usize, usize) {
         let mut at = 0;
-        for &id in ids {
-            let Some(Range { start, end }) = self.range(widen(id)) else { continue };
+        for (index, &id) in ids.iter().enumerate() {
+            let Some(Range { start, end }) = self.range(widen(id)) else { return (index, at) };
             let length = end - start;
             let window: Option<&[u8; WINDOW]> = self.bytes.get(start..start + WINDOW).and_then(<[u8]>::first_chunk);
             match (window, out.get_mut(at..).and_then(<[u8]>::first_chunk_mut)) {
                 // All of the window, some of it in vain: how many bytes count would be a guess of the processor's.
                 (Some(window), Some(places)) if length <= WINDOW => *places = *window,
-                _ => {
-                    if let (Some(token), Some(place)) = (self.bytes.get(start..end), out.get_mut(at..at + length)) {
-                        place.copy_from_slice(token);
-                    }
-                }
+                _ => match (self.bytes.get(start..end), out.get_mut(at..at + length)) {
+                    (Some(token), Some(place)) => place.copy_from_slice(token),
+                    _ => return (index, at),
+                },
             }
             at += length;
         }
+        (ids.len(), at)
     }
 
     #[inline(always)]
