@@ -255,6 +255,18 @@ def test_lone_surrogates_are_replaced_when_asked(text):
     assert gpt2.count(text) == len(gpt2.encode(joined))
 
 
+@pytest.mark.parametrize("place", [0, 40_000, 199_999])
+def test_a_long_text_is_counted_whatever_it_holds(place):
+    """It is made UTF-8 part by part, and what is no character may lie in any of them."""
+    text = "你好, мир. " * 20_000
+    gpt2 = builtin("gpt2")
+    n_tokens = len(gpt2.encode(text))
+    assert gpt2.count(text) == gpt2.count(text, limit=n_tokens) == n_tokens
+    assert gpt2.count(text, limit=n_tokens - 1) is None
+    strange = text[:place] + "\udc00" + text[place + 1 :]
+    assert gpt2.count(strange) == len(gpt2.encode(strange, errors="replace"))
+
+
 def test_a_copy_is_the_same_object():
     # Nothing can change a tokenizer, so nobody can tell a copy.
     assert copy.copy(trained()) is trained()

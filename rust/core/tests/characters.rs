@@ -41,6 +41,12 @@ fn check(tokenizer: &Tokenizer, pool: &ScratchPool, forms: &Forms, specials: &Sp
         let mut ids = vec![7];
         tokenizer.encode_characters(&mut pool.lend(), text, specials, &never, &mut ids).unwrap();
         assert!(ids[1..] == *expected, "{:?}", &forms.utf8[..forms.utf8.len().min(200)]);
+        for (limit, is_more) in
+            [(usize::MAX, false), (expected.len(), false), (expected.len() / 2, !expected.is_empty())]
+        {
+            let n = tokenizer.count_characters(&mut pool.lend(), text, specials, limit, &never).unwrap();
+            assert_eq!(n, (!is_more).then_some(expected.len()));
+        }
         // Among short ones, which are joined, and bytes.
         let texts = [text, Text::Ucs2(&[0x4F60]), Text::Bytes(b"hello"), Text::Latin1(&[0xE9]), text];
         for n_threads in 1..=3 {

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use bytepair_core::{Batch, Scratch, ScratchPool, Tokenizer, keep_ids};
+use bytepair_core::{Batch, ErrorKind, Scratch, ScratchPool, Text, Tokenizer, keep_ids};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyMemoryView, PyString};
@@ -15,7 +15,7 @@ use crate::buffer::{Buffer, Items};
 use crate::characters;
 use crate::convert::{self, Names, Surrogates};
 use crate::engine::Engine;
-use crate::errors::{check_room, collect, give_way, guarded, run, run_interruptible};
+use crate::errors::{check_room, collect, give_way, guarded, run, run_interruptible, to_python};
 
 /// The part of `bytepair.Tokenizer` that is written in Rust. Immutable; safe to share between threads.
 #[pyclass(frozen, subclass, name = "Tokenizer", module = "bytepair._core")]
@@ -356,13 +356,22 @@ impl PyTokenizer {
         allowed_special: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<usize>> {
         let allowed = Names::parse(allowed_special, "allowed_special")?;
-        // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
-        let bytes = convert::text(text, Surrogates::Replace)?;
-        run_interruptible(text.py(), bytes.len(), |interrupt| {
-            let specials = convert::specials(&self.tokenizer, &allowed, &Names::NONE)?;
-            let limit = limit.unwrap_or(usize::MAX);
-            self.tokenizer.count(&mut self.pool.lend(), &bytes, &specials, limit, interrupt)
-        })
+        let limit = limit.unwrap_or(usize::MAX);
+        let count = |text: Text<'_>, py| {
+            run_interruptible(py, text.len(), |interrupt| {
+                let specials = convert::specials(&self.tokenizer, &allowed, &Names::NONE)?;
+                Ok(self.tokenizer.count_characters(&mut self.pool.lend(), text, &specials, limit, interrupt))
+            })
+        };
+        let py = text.py();
+        let counted = count(convert::encodable(text, Surrogates::Strict)?.text(), py)?;
+        match counted {
+            // A lone surrogate counts as the U+FFFD that `errors="replace"` makes of it: counting never raises on a str.
+            Err(error) if matches!(error.kind(), ErrorKind::Surrogate { .. }) => {
+                count(Text::Bytes(&convert::text(text, Surrogates::Replace)?), py)?.map_err(|error| to_python(&error))
+            }
+            counted => counted.map_err(|error| to_python(&error)),
+        }
     }
 
     /// Return the text of token ids.

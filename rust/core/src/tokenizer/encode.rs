@@ -1,6 +1,7 @@
 //! The ids of texts: of one or many, in any form, over threads; and how many they are.
 
 use std::num::NonZero;
+use std::ops::{ControlFlow, Range};
 
 use super::Tokenizer;
 use crate::encode::parallel::{self, Pieces};
@@ -132,29 +133,47 @@ impl Tokenizer {
         interrupt: &Interrupt<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        /// Parts of about so many characters: their UTF-8 stays near until it is encoded.
-        const PART: usize = 1 << 15;
         if let Text::Bytes(text) = text {
             return self.encode_with(scratch, text, specials, interrupt, out);
         }
-        let mut utf8 = scratch.take_bytes();
-        utf8.clear();
-        let is_whole = text.len() < 2 * PART || specials.refuse() || !self.may_join(specials);
-        if is_whole || !self.pretokenizer.has_safe_cuts() {
-            text.append_to(&mut utf8)?;
-            self.encode_with(scratch, &utf8, specials, interrupt, out)?;
-        } else {
-            let (n_before, mut start) = (out.len(), 0);
-            while start < text.len() {
-                let end = parallel::next_cut(start, text.len(), PART, |at| self.is_safe_cut(text, at));
-                utf8.clear();
-                text.part(start..end).append_to(&mut utf8).map_err(|error| text.placed(error))?;
+        let n_before = out.len();
+        self.each_part(scratch, text, specials, |scratch, utf8, part| {
+            if part.len() == text.len() {
+                self.encode_with(scratch, utf8, specials, interrupt, out)?;
+            } else {
                 let Self { encoder, vocabulary, pretokenizer, .. } = self;
-                encoder.encode(vocabulary, pretokenizer, scratch, &utf8, interrupt, out)?;
+                encoder.encode(vocabulary, pretokenizer, scratch, utf8, interrupt, out)?;
                 interrupt.check()?;
-                reserve_for_rest(out, n_before, end, text.len() - end);
-                start = end;
+                reserve_for_rest(out, n_before, part.end, text.len() - part.end);
             }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Makes UTF-8 of a text, part by part where it may be cut, and hands each part to `visit` with where it lies in the text, until
+    /// that says to stop.
+    fn each_part(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        specials: &Specials<'_>,
+        mut visit: impl FnMut(&mut Scratch, &[u8], Range<usize>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        /// Parts of about so many characters: their UTF-8 stays near until it is encoded.
+        const PART: usize = 1 << 15;
+        let is_whole = text.len() < 2 * PART || specials.refuse() || !self.may_join(specials);
+        let is_whole = is_whole || !self.pretokenizer.has_safe_cuts();
+        let mut utf8 = scratch.take_bytes();
+        let mut start = 0;
+        while start < text.len() {
+            let is_cut = |at| self.is_safe_cut(text, at);
+            let end = if is_whole { text.len() } else { parallel::next_cut(start, text.len(), PART, is_cut) };
+            utf8.clear();
+            text.part(start..end).append_to(&mut utf8).map_err(|error| text.placed(error))?;
+            if visit(scratch, &utf8, start..end)?.is_break() {
+                break;
+            }
+            start = end;
         }
         scratch.give_bytes(utf8);
         Ok(())
@@ -392,5 +411,34 @@ impl Tokenizer {
             }
         }
         Ok(Some(n_ids))
+    }
+    /// [`count`](Self::count) for a text that need not be UTF-8 yet: it is made of it part by part.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count) and [`Text::append_to`]; after the limit is passed, what is no character may go unseen.
+    ///
+    /// # Complexity
+    ///
+    /// As [`count`](Self::count).
+    pub fn count_characters(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        specials: &Specials<'_>,
+        limit: usize,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Option<usize>> {
+        if let Text::Bytes(text) = text {
+            return self.count(scratch, text, specials, limit, interrupt);
+        }
+        let mut n_ids = Some(0);
+        self.each_part(scratch, text, specials, |scratch, utf8, _| {
+            let before = n_ids.unwrap_or(limit);
+            n_ids = self.count(scratch, utf8, specials, limit - before, interrupt)?.map(|n| before + n);
+            interrupt.check()?;
+            Ok(if n_ids.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(n_ids)
     }
 }
