@@ -49,7 +49,9 @@ fn made_of<'py, T: Unit>(py: Python<'py>, text: &str, highest: u32) -> PyResult<
     // SAFETY: nobody else has it yet, and its memory has as many units of this kind.
     let places: &mut [MaybeUninit<T>] =
         unsafe { slice::from_raw_parts_mut(ffi::PyUnicode_DATA(made.as_ptr()).cast(), n) };
-    let n_written = characters::write(text, places);
-    debug_assert_eq!(n_written, n, "each character is one unit");
+    if characters::write(text, places) != n {
+        // Never so, as each character is one unit: but what is not written must not be read.
+        return PyString::from_bytes(py, text.as_bytes());
+    }
     Ok(made.cast_into()?)
 }

@@ -44,21 +44,24 @@ fn every_character() {
     check(&all);
 }
 
+/// Characters of all lengths among each other.
+pub(super) fn mixed(n: Range<usize>) -> impl Strategy<Value = Vec<char>> {
+    let any = prop_oneof![
+        4 => prop::char::range('\0', '\u{7F}'),
+        2 => prop::char::range('\u{80}', '\u{FF}'),
+        2 => prop::char::range('\u{100}', '\u{7FF}'),
+        2 => prop::char::range('\u{800}', '\u{FFFF}'),
+        1 => prop::char::range('\u{10000}', char::MAX),
+    ];
+    prop::collection::vec(any, n)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
     fn characters_of_all_lengths_among_each_other(
-        characters in prop::collection::vec(
-            prop_oneof![
-                4 => prop::char::range('\0', '\u{7F}'),
-                2 => prop::char::range('\u{80}', '\u{FF}'),
-                2 => prop::char::range('\u{100}', '\u{7FF}'),
-                2 => prop::char::range('\u{800}', '\u{FFFF}'),
-                1 => prop::char::range('\u{10000}', char::MAX),
-            ],
-            0..100,
-        ),
+        characters in mixed(0..100),
         most in prop_oneof![Just(0x80_u32), Just(0x100), Just(0x800), Just(0x1_0000), Just(0x11_0000)],
     ) {
         let numbers: Vec<u32> = characters.into_iter().map(u32::from).filter(|&number| number < most).collect();

@@ -110,6 +110,7 @@ fn n_units(tier: Tier, is_long: bool, text: &[u8], n: usize, units: &mut Units) 
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tests::mixed;
     use super::*;
 
     /// All of a text in units of one kind, on every tier.
@@ -157,16 +158,7 @@ mod tests {
 
         #[test]
         fn characters_of_all_lengths_among_each_other(
-            characters in prop::collection::vec(
-                prop_oneof![
-                    4 => prop::char::range('\0', '\u{7F}'),
-                    2 => prop::char::range('\u{80}', '\u{FF}'),
-                    2 => prop::char::range('\u{100}', '\u{7FF}'),
-                    2 => prop::char::range('\u{800}', '\u{FFFF}'),
-                    1 => prop::char::range('\u{10000}', char::MAX),
-                ],
-                0..700,
-            ),
+            characters in mixed(0..700),
             most in prop_oneof![Just('\u{80}'), Just('\u{100}'), Just('\u{800}'), Just('\u{10000}'), Just(char::MAX)],
         ) {
             check(&characters.into_iter().filter(|&character| character < most).collect::<String>());
