@@ -34,13 +34,14 @@ impl Spans<'_> {
 
 /// What up to [`BATCH`] of them are looked for by.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Batch {
     /// What is looked for.
     pub(super) keys: [Key<2>; ROOM],
-    /// What chooses the line of each key.
+    /// The number of the line of each key, as long as there are no more lines than there were.
     pub(super) places: [u32; ROOM],
     /// One bit for each that is not its whole pretoken.
-    parts: u64,
+    parts: u128,
 }
 
 impl Default for Batch {
@@ -77,8 +78,8 @@ impl Batch {
             if !(is_start && is_end) {
                 self.parts |= 1 << index;
                 key[1] |= SEGMENT;
-                *place = table.places().of(key);
-                fetch(widen(*place) & mask);
+                *place = table.places().of(key) & mask;
+                fetch(widen(*place));
             }
             is_start = is_end;
         }
@@ -87,8 +88,10 @@ impl Batch {
     /// What the one number `index`, which is this pretoken or segment, is looked for by.
     #[inline]
     pub(super) fn sought<'t>(&self, cache: &Cache, index: usize, pretoken: Pretoken<'t>) -> Sought<'t> {
-        match (self.places.get(index), self.keys.get(index)) {
-            (Some(&place), Some(&key)) if pretoken.end - pretoken.start <= MAX_SHORT => Sought::Short(place, key),
+        match self.keys.get(index) {
+            Some(&key) if pretoken.end - pretoken.start <= MAX_SHORT => {
+                Sought::Short(cache.short.places().of(&key), key)
+            }
             _ => cache.sought(pretoken),
         }
     }

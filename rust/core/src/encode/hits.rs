@@ -19,69 +19,65 @@ use crate::keys::Key;
 use crate::pretokenize::Tier;
 
 /// Gives the ids of some of a batch to `sink` one after the other, until one is not at home in its line, or has too many ids
-/// for it. Returns which one, or the end of the range.
+/// for it. Returns how many it gave.
 #[inline]
 pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
-    let (keys, places) = (batch.keys.get(..range.end), batch.places.get(..range.end));
+    let (keys, places) = (batch.keys.get(range.clone()), batch.places.get(range));
+    let sought = Sought { keys: keys.unwrap_or_default(), places: places.unwrap_or_default() };
     let lines = cache.short.lines();
-    let (keys, places) = (keys.unwrap_or_default(), places.unwrap_or_default());
-    let hits = Hits { keys, places, lines, next: range.start };
     match tier {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the tier is available, and what has AVX-512 has AVX2.
-        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(hits, cache.packing, sink) },
-        _ => take_portable(hits, cache.packing, sink),
+        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(sought, lines, cache.packing, sink) },
+        _ => take_portable(sought, lines, cache.packing, sink),
     }
 }
 
 #[inline(never)]
-fn take_portable(hits: Hits<'_>, packing: Packing, sink: &mut impl Sink) -> usize {
-    hits.take(packing, way, sink)
+fn take_portable(sought: Sought<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
+    sought.take(lines, packing, way, sink)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn take_avx2(hits: Hits<'_>, packing: Packing, sink: &mut impl Sink) -> usize {
-    hits.take(packing, |keys, key| way_avx2(keys, key), sink)
+fn take_avx2(sought: Sought<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
+    sought.take(lines, packing, |keys, key| way_avx2(keys, key), sink)
 }
 
-/// What is looked for, from number `next` on, and where.
+/// Keys, and the line of each.
 #[derive(Clone, Copy)]
-struct Hits<'a> {
+struct Sought<'a> {
     keys: &'a [Key<2>],
     places: &'a [u32],
-    lines: &'a [Line<2, 16>],
-    next: usize,
 }
 
-impl Hits<'_> {
+impl Sought<'_> {
     /// What [`take`] does. Each packing has a loop of its own.
     #[inline(always)]
-    fn take(self, packing: Packing, way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize, sink: &mut impl Sink) -> usize {
+    fn take(
+        self,
+        lines: &[Line<2, 16>],
+        packing: Packing,
+        way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
+        sink: &mut impl Sink,
+    ) -> usize {
         match packing {
-            Packing::Narrow => self.take_by(|packed| Packing::Narrow.unpack(packed), way, sink),
-            Packing::Wide => self.take_by(|packed| Packing::Wide.unpack(packed), way, sink),
+            Packing::Narrow => self.take_by(lines, |packed| Packing::Narrow.unpack(packed), way, sink),
+            Packing::Wide => self.take_by(lines, |packed| Packing::Wide.unpack(packed), way, sink),
         }
     }
 
     #[inline(always)]
     fn take_by(
         self,
+        lines: &[Line<2, 16>],
         unpack: impl Fn(&Packed<16>) -> Few,
         way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
         sink: &mut impl Sink,
     ) -> usize {
-        let mut next = self.next;
-        let left = |all: usize| next.min(all)..;
-        let mut left = self.keys[left(self.keys.len())].iter().zip(&self.places[left(self.places.len())]);
-        sink.take_hits(std::iter::from_fn(|| {
-            let (key, &place) = left.next()?;
-            let packed = short(self.lines, key, place, &way)?;
-            next += 1;
-            Some(unpack(packed))
-        }));
-        next
+        let sought = self.keys.iter().zip(self.places);
+        sink.take_while(sought, |(key, &place)| short(lines, key, place, &way).map(&unpack))
     }
 }
 
@@ -93,7 +89,7 @@ fn short<'a>(
     place: u32,
     way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
 ) -> Option<&'a Packed<16>> {
-    let (keys, packed) = lines.get(widen(place) & lines.len().wrapping_sub(1))?.slots();
+    let (keys, packed) = lines.get(widen(place))?.slots();
     packed.get(way(keys, key))
 }
 

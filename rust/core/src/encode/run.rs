@@ -194,8 +194,9 @@ impl<'a, S: Sink> Run<'a, S> {
     fn encode_some(&mut self, batch: &Batch, spans: Spans<'_>, range: Range<usize>) -> Result<()> {
         let mut next = range.start;
         while next < range.end {
-            let index = hits::take(self.tier, batch, &self.scratch.cache, next..range.end, &mut self.sink);
-            count(index - next);
+            let n_taken = hits::take(self.tier, batch, &self.scratch.cache, next..range.end, &mut self.sink);
+            count(n_taken);
+            let index = next + n_taken;
             next = index + 1;
             if index >= range.end {
                 break;

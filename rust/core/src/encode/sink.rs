@@ -24,8 +24,9 @@ const WINDOW: usize = PLACES + ROOM;
 
 /// Takes ids in order.
 pub(super) trait Sink {
-    /// Takes the ids of some slots of the cache: of [`BATCH`] of them in all before [`finish`](Self::finish).
-    fn take_hits(&mut self, hits: impl Iterator<Item = Few>);
+    /// Takes the ids of all that is sought, or of what comes before the first that `find` does not find, and returns of how
+    /// many: of [`BATCH`] in all before [`finish`](Self::finish).
+    fn take_while<T>(&mut self, sought: impl Iterator<Item = T>, find: impl Fn(T) -> Option<Few>) -> usize;
 
     /// Where the next ids may be written, to be [`took`](Self::took) then.
     fn room(&mut self) -> &mut [u32; ROOM];
@@ -103,16 +104,19 @@ impl Drop for Ids<'_> {
 
 impl Sink for Ids<'_> {
     #[inline(always)]
-    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
-        let mut n = self.n;
+    fn take_while<T>(&mut self, sought: impl Iterator<Item = T>, find: impl Fn(T) -> Option<Few>) -> usize {
+        let (mut n, mut n_found) = (self.n, 0);
         let (window, _) = self.window();
-        for (few, n_ids) in hits {
+        for sought in sought {
+            let Some((few, n_ids)) = find(sought) else { break };
             if let Some(places) = window[n % PLACES..].first_chunk_mut() {
                 *places = few;
             }
             n += n_ids;
+            n_found += 1;
         }
         self.n = n;
+        n_found
     }
 
     #[inline]
@@ -168,10 +172,9 @@ impl Collect {
 }
 
 impl Sink for Collect {
-    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
-        for (ids, n) in hits {
-            self.ids.extend_from_slice(ids.get(..n).unwrap_or_default());
-        }
+    fn take_while<T>(&mut self, sought: impl Iterator<Item = T>, find: impl Fn(T) -> Option<Few>) -> usize {
+        let found = sought.map_while(find);
+        found.map(|(few, n)| self.ids.extend_from_slice(few.get(..n).unwrap_or_default())).count()
     }
 
     fn room(&mut self) -> &mut [u32; ROOM] {
@@ -224,8 +227,15 @@ impl Count {
 
 impl Sink for Count {
     #[inline(always)]
-    fn take_hits(&mut self, hits: impl Iterator<Item = Few>) {
-        self.n_ids += hits.map(|(_, n)| n).sum::<usize>();
+    fn take_while<T>(&mut self, sought: impl Iterator<Item = T>, find: impl Fn(T) -> Option<Few>) -> usize {
+        let (mut n, mut n_found) = (self.n_ids, 0);
+        for sought in sought {
+            let Some((_, n_ids)) = find(sought) else { break };
+            n += n_ids;
+            n_found += 1;
+        }
+        self.n_ids = n;
+        n_found
     }
 
     fn room(&mut self) -> &mut [u32; ROOM] {
@@ -295,12 +305,13 @@ mod tests {
                     Taken::Hits(lengths) => {
                         let lengths = lengths.get(..lengths.len().min(hits_left)).unwrap_or_default();
                         hits_left -= lengths.len();
-                        ids.take_hits(lengths.iter().map(|&n| {
+                        let hits: Vec<Few> = lengths.iter().map(|&n| {
                             let mut few = [u32::MAX; FEW];
                             few.iter_mut().zip(next.by_ref().take(n)).for_each(|(slot, id)| *slot = id);
                             expected.extend(few.iter().take(n));
                             (few, n)
-                        }));
+                        }).collect();
+                        prop_assert_eq!(ids.take_while(hits.iter().map(Some).chain([None]), |hit| hit.copied()), hits.len());
                     }
                     Taken::Ids(n) => {
                         let some: Vec<u32> = next.by_ref().take(n).collect();

@@ -6,7 +6,7 @@ use super::sink::{ROOM, Sink};
 use crate::counters::count;
 use crate::error::Result;
 use crate::huge_pages;
-use crate::ids::widen;
+use crate::ids::{narrow, widen};
 use crate::keys::{EMPTY, Key, Places};
 use crate::prefetch::prefetch;
 
@@ -76,9 +76,11 @@ impl<const W: usize, const B: usize> Table<W, B> {
 
     /// The bits of a place that choose one of the lines; and what starts to load a line by its number.
     #[inline(always)]
-    pub(super) fn fetch(&self) -> (usize, impl Fn(usize) + use<W, B>) {
+    pub(super) fn fetch(&self) -> (u32, impl Fn(usize) + use<W, B>) {
         let lines = self.lines.as_ptr();
-        (self.lines.len().wrapping_sub(1), move |number| prefetch(lines.wrapping_add(number)))
+        (narrow(self.lines.len().wrapping_sub(1)).unwrap_or(u32::MAX), move |number| {
+            prefetch(lines.wrapping_add(number))
+        })
     }
 
     /// All lines, of which the lower part of a place is the number of a line.

@@ -12,11 +12,12 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi32_si128, _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi64, _mm512_alignr_epi64,
-    _mm512_and_si512, _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512,
-    _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi8,
+    __m256i, __m512i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_mullo_epi32, _mm256_set1_epi32, _mm256_srl_epi32,
+    _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi32, _mm512_alignr_epi64, _mm512_and_si512,
+    _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_madd_epi16,
+    _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_or_si512, _mm512_permutex2var_epi8,
     _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8,
-    _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srl_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8,
+    _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8,
 };
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
@@ -33,7 +34,7 @@ const _: () = assert!(usize::BITS == 64);
 /// [`make_keys`](super::make_keys), eight at a time, as long as 16 bytes follow the start of each. Returns of how many; the processor must have AVX-512.
 pub(super) fn make_keys(
     chooser: &Places<2>,
-    (mask, fetch): (usize, impl Fn(usize)),
+    (mask, fetch): (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -47,7 +48,7 @@ pub(super) fn make_keys(
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn make_keys_avx512(
     chooser: &Places<2>,
-    (mask, fetch): (usize, impl Fn(usize)),
+    (mask, fetch): (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -56,9 +57,9 @@ fn make_keys_avx512(
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
     let (eights, last) = in_lanes::<N>(start, ends);
 
-    let [first_seed, second_seed] = chooser.seeds.map(|seed| splat(seed));
-    let line_shift = shift(chooser.shift);
-    let mask = splat(widen_u64(mask));
+    let seeds = chooser.seeds.map(|seed| splat(seed));
+    let (multiplier, mask) = (numbers(chooser.multiplier), numbers(mask));
+    let place_shift = _mm_cvtsi32_si128(chooser.shift.cast_signed());
     let mut before = splat(widen_u64(start));
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
     let mut n = 0;
@@ -92,13 +93,12 @@ fn make_keys_avx512(
         let high = _mm512_and_si512(high, low_bytes(_mm512_subs_epu8(lengths, splat(8))));
         let high = _mm512_or_si512(high, _mm512_slli_epi64::<56>(lengths));
         let high = _mm512_mask_mov_epi64(splat(TOO_LONG), is_short, high);
-        let hash = _mm512_add_epi64(_mm512_mullo_epi64(low, first_seed), _mm512_mullo_epi64(high, second_seed));
-        let place = _mm512_srl_epi64(hash, line_shift);
-        let mut numbers = [0_u32; N];
-        // SAFETY: they write eight numbers each into an array of as many, and eight keys into one of as many.
+        let sums = _mm512_add_epi32(_mm512_madd_epi16(low, seeds[0]), _mm512_madd_epi16(high, seeds[1]));
+        let sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums)));
+        let place = _mm256_and_si256(_mm256_srl_epi32(_mm256_mullo_epi32(sums, multiplier), place_shift), mask);
+        // SAFETY: they write eight numbers into an array of as many, and eight keys into another.
         unsafe {
-            _mm256_storeu_si256(numbers.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(_mm512_and_si512(place, mask)));
-            _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(place));
+            _mm256_storeu_si256(places.as_mut_ptr().cast(), place);
             let keys = keys.as_mut_ptr();
             _mm512_storeu_si512(
                 keys.cast(),
@@ -109,8 +109,8 @@ fn make_keys_avx512(
                 _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), high),
             );
         }
-        for number in numbers {
-            fetch(widen(number));
+        for place in places.iter() {
+            fetch(widen(*place));
         }
         before = ends;
         n += N;
@@ -142,11 +142,11 @@ fn splat(word: u64) -> __m512i {
     _mm512_set1_epi64(word.cast_signed())
 }
 
-/// The number of bits to shift by, all words alike.
+/// One number everywhere.
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn shift(n: u32) -> __m128i {
-    _mm_cvtsi32_si128(n.cast_signed())
+#[target_feature(enable = "avx2")]
+fn numbers(number: u32) -> __m256i {
+    _mm256_set1_epi32(number.cast_signed())
 }
 
 /// Masks of the lowest bytes of words: so many of each, which may be more than there are.

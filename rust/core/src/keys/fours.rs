@@ -9,14 +9,15 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_blend_epi32, _mm256_blendv_epi8, _mm256_castsi128_si256, _mm256_castsi256_pd, _mm256_castsi256_si128,
-    _mm256_cmpgt_epi8, _mm256_cmpgt_epi64, _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_movemask_pd,
-    _mm256_mul_epu32, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_permute4x64_epi64,
-    _mm256_permutevar8x32_epi32, _mm256_set1_epi8, _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_setr_epi64x,
-    _mm256_shuffle_epi8, _mm256_slli_epi64, _mm256_srl_epi64, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_sub_epi64,
-    _mm256_unpackhi_epi64, _mm256_unpacklo_epi64,
+    __m128i, __m256i, _mm_and_si128, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_mullo_epi32, _mm_set1_epi32,
+    _mm_srl_epi32, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_blend_epi32, _mm256_blendv_epi8,
+    _mm256_castsi128_si256, _mm256_castsi256_pd, _mm256_castsi256_si128, _mm256_cmpgt_epi8, _mm256_cmpgt_epi64,
+    _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_movemask_pd, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
+    _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_unpackhi_epi64, _mm256_unpacklo_epi64,
 };
+use std::ptr;
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
 use super::{Places, ROOM, in_lanes};
@@ -33,7 +34,7 @@ const _: () = assert!(usize::BITS == 64);
 /// processor must have AVX2.
 pub(super) fn make_keys(
     chooser: &Places<2>,
-    (mask, fetch): (usize, impl Fn(usize)),
+    (mask, fetch): (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -47,23 +48,22 @@ pub(super) fn make_keys(
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn make_keys_avx2(
     chooser: &Places<2>,
-    (mask, fetch): (usize, impl Fn(usize)),
+    (mask, fetch): (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
     (keys, places): (&mut [Key<2>; ROOM], &mut [u32; ROOM]),
 ) -> usize {
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
-    let (fours, last) = in_lanes::<N>(start, ends);
-
     let last_starts = splat(widen_u64(last_start));
-    let (seeds, line_mask) = (chooser.seeds.map(|seed| splat(seed)), splat(widen_u64(mask)));
-    let line_shift = _mm_cvtsi32_si128(chooser.shift.cast_signed());
+    let seeds = chooser.seeds.map(|seed| splat(seed));
+    let (multiplier, mask) = (numbers(chooser.multiplier), numbers(mask));
+    let place_shift = _mm_cvtsi32_si128(chooser.shift.cast_signed());
     let (mut first, mut before) = (start, splat(widen_u64(start)));
-    let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
-    let mut n = 0;
-    for (ends, (keys, places)) in fours.iter().chain(&last).zip(slots) {
-        let [second, third, fourth, next] = *ends;
+    let mut make_four = |ends: &[usize; N], keys: &mut [Key<2>; N], places: &mut [u32; N]| {
+        // Each is read once more: to take them from a vector would take longer.
+        // SAFETY: they read what references refer to.
+        let [second, third, fourth, next] = ends.each_ref().map(|end| unsafe { ptr::read_volatile(end) });
         // SAFETY: it reads four words from an array of as many.
         let ends = unsafe { _mm256_loadu_si256(ends.as_ptr().cast()) };
         let rotated = _mm256_permute4x64_epi64::<0b10_01_00_11>(ends);
@@ -71,7 +71,7 @@ fn make_keys_avx2(
         // The highest bit of each tells whether it lies too far on, or is none that a text has.
         let too_far = _mm256_or_si256(_mm256_cmpgt_epi64(starts, last_starts), starts);
         if _mm256_movemask_pd(_mm256_castsi256_pd(too_far)) != 0 {
-            break;
+            return false;
         }
         let window = |start: usize| {
             // SAFETY: 16 bytes follow each start in the text.
@@ -85,21 +85,35 @@ fn make_keys_avx2(
         let even = keys_of(windows(second, fourth), _mm256_shuffle_epi8(lengths, bytes(8)));
 
         let (lows, highs) = (_mm256_unpacklo_epi64(odd, even), _mm256_unpackhi_epi64(odd, even));
-        let hash = _mm256_add_epi64(times(lows, seeds[0]), times(highs, seeds[1]));
-        let place = _mm256_srl_epi64(hash, line_shift);
-        let mut numbers = [0_u32; N];
-        // SAFETY: they write four keys into an array of as many, and four numbers each.
+        let sums = _mm256_add_epi32(_mm256_madd_epi16(lows, seeds[0]), _mm256_madd_epi16(highs, seeds[1]));
+        let sums = lower_halves(_mm256_add_epi32(sums, _mm256_srli_epi64::<32>(sums)));
+        let place = _mm_and_si128(_mm_srl_epi32(_mm_mullo_epi32(sums, multiplier), place_shift), mask);
+        // SAFETY: they write four keys into an array of as many, and four numbers into another.
         unsafe {
             let keys: *mut __m256i = keys.as_mut_ptr().cast();
             _mm256_storeu_si256(keys, _mm256_permute2x128_si256::<0x20>(odd, even));
             _mm256_storeu_si256(keys.add(1), _mm256_permute2x128_si256::<0x31>(odd, even));
-            _mm_storeu_si128(places.as_mut_ptr().cast(), halves(place));
-            _mm_storeu_si128(numbers.as_mut_ptr().cast(), halves(_mm256_and_si256(place, line_mask)));
+            _mm_storeu_si128(places.as_mut_ptr().cast(), place);
         }
-        for number in numbers {
-            fetch(widen(number));
+        for place in places.iter() {
+            fetch(widen(*place));
         }
         (first, before) = (next, rotated);
+        true
+    };
+
+    let (fours, last) = in_lanes::<N>(start, ends);
+    let (keys, places) = (keys.as_chunks_mut::<N>().0, places.as_chunks_mut::<N>().0);
+    let mut n = 0;
+    for ((ends, keys), places) in fours.iter().zip(keys.iter_mut()).zip(places.iter_mut()) {
+        if !make_four(ends, keys, places) {
+            return n;
+        }
+        n += N;
+    }
+    if let (Some(ends), Some(keys), Some(places)) = (last, keys.get_mut(fours.len()), places.get_mut(fours.len()))
+        && make_four(&ends, keys, places)
+    {
         n += N;
     }
     n
@@ -116,21 +130,19 @@ fn keys_of(windows: __m256i, lengths: __m256i) -> __m256i {
     _mm256_or_si256(_mm256_and_si256(windows, kept), _mm256_and_si256(lengths, _mm256_setr_epi64x(0, last, 0, last)))
 }
 
-/// The lower halves of products.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn times(words: __m256i, seeds: __m256i) -> __m256i {
-    let high = |words| _mm256_srli_epi64::<32>(words);
-    let crossed = _mm256_add_epi64(_mm256_mul_epu32(high(words), seeds), _mm256_mul_epu32(words, high(seeds)));
-    _mm256_add_epi64(_mm256_mul_epu32(words, seeds), _mm256_slli_epi64::<32>(crossed))
-}
-
 /// The lower halves of four words.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn halves(words: __m256i) -> __m128i {
+fn lower_halves(words: __m256i) -> __m128i {
     let even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
     _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(words, even))
+}
+
+/// One number everywhere.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn numbers(number: u32) -> __m128i {
+    _mm_set1_epi32(number.cast_signed())
 }
 
 /// One byte everywhere.

@@ -15,49 +15,72 @@ use crate::ids::{halves, widen};
 use crate::pretokenize::Tier;
 
 /// So many keys are made at a time: their places can be fetched from memory meanwhile.
-pub(crate) const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 128;
 
 /// Keys of a batch have room for more than that, so that eight can be made at once from any.
 pub(crate) const ROOM: usize = BATCH + 8;
 
 /// How keys choose places among a power of two of them.
+///
+/// Random, so that nobody can make a text whose pretokens all have one place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places<const W: usize> {
-    /// Odd, and random: so that nobody can make a text whose pretokens all have one place.
+    /// One odd number of 16 bits for each 16 bits of a key.
     seeds: [u64; W],
+    /// Odd as well.
+    multiplier: u32,
     /// What is left of a hash after a shift by so many bits chooses a place, however many there are.
     shift: u32,
 }
 
 impl<const W: usize> Places<W> {
-    /// Of at most 2^`max_log` places, 32 of the bits at most.
+    /// Of at most 2^`max_log` places, of which there are at least two.
     pub(crate) fn new(max_log: u32) -> Self {
+        const ODD: u64 = 0x0001_0001_0001_0001;
         let random = RandomState::new();
-        Self { seeds: std::array::from_fn(|word| random.hash_one(word) | 1), shift: 64 - max_log }
+        Self {
+            seeds: std::array::from_fn(|word| random.hash_one(word) | ODD),
+            multiplier: halves(random.hash_one(W))[0] | 1,
+            shift: 32 - max_log,
+        }
     }
 
     /// The same for another number of places.
     pub(crate) fn with_max_log(self, max_log: u32) -> Self {
-        Self { shift: 64 - max_log, ..self }
+        Self { shift: 32 - max_log, ..self }
     }
 
-    /// The place of a key, of which the lower bits choose one of fewer places: the highest bits of a sum of products with odd
-    /// numbers that nobody can guess. Any two keys agree in n of them with a chance of 2 in 2ⁿ at most (multiply-shift hashing:
-    /// Dietzfelbinger and others, 1997).
+    /// The place of a key, of which the lower bits choose one of fewer places.
+    ///
+    /// The parts of a key, of 16 bits with a sign, times numbers that nobody can guess, are added up to 32 bits: a *multilinear*
+    /// hash, of products that vectors have. For any two keys, of the numbers that one part is multiplied with one at most
+    /// makes the sums alike, a chance of 1 in 2¹⁵. Of a product with an odd number, the highest n bits then agree with a chance
+    /// of 2 in 2ⁿ at most (multiply-shift hashing: Dietzfelbinger and others, 1997).
     #[inline(always)]
     pub(crate) fn of(&self, key: &Key<W>) -> u32 {
-        let products = self.seeds.iter().zip(key).map(|(seed, word)| word.wrapping_mul(*seed));
-        halves(products.fold(0, u64::wrapping_add) >> self.shift)[0]
+        let products = self.seeds.iter().zip(key).map(|(seed, word)| sum_of_products(*seed, *word));
+        products.fold(0, u32::wrapping_add).wrapping_mul(self.multiplier) >> self.shift
     }
 }
 
-/// Makes the keys of up to [`BATCH`] consecutive pretokens of `text` from `start` on, and the places they choose; `fetch` is
-/// called with each place less the bits that `mask` has not. Of those too long for a key there is one key.
+/// The sum of the products of four numbers of 16 bits with four others.
+#[inline(always)]
+fn sum_of_products(one: u64, other: u64) -> u32 {
+    let parts = |word: u64| {
+        let bytes = word.to_le_bytes();
+        [[bytes[0], bytes[1]], [bytes[2], bytes[3]], [bytes[4], bytes[5]], [bytes[6], bytes[7]]].map(i16::from_le_bytes)
+    };
+    let products = parts(one).into_iter().zip(parts(other)).map(|(one, other)| i32::from(one) * i32::from(other));
+    products.fold(0, i32::wrapping_add).cast_unsigned()
+}
+
+/// Makes the keys of up to [`BATCH`] consecutive pretokens of `text` from `start` on, and the places they choose, less the bits
+/// that `mask` has not; `fetch` is called with each place. Of those too long for a key there is one key.
 #[inline]
 pub(crate) fn make_keys(
     tier: Tier,
     chooser: &Places<2>,
-    (mask, fetch): (usize, impl Fn(usize)),
+    (mask, fetch): (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -76,8 +99,8 @@ pub(crate) fn make_keys(
             Some(window) => short_key(window, end - start),
             None => Pretoken { text, start, end, is_segment: false }.key(),
         };
-        *place = chooser.of(key);
-        fetch(widen(*place) & mask);
+        *place = chooser.of(key) & mask;
+        fetch(widen(*place));
         start = end;
     }
 }
@@ -97,7 +120,7 @@ fn in_lanes<const N: usize>(start: usize, ends: &[usize]) -> (&[[usize; N]], Opt
 fn make_keys_at_once(
     tier: Tier,
     chooser: &Places<2>,
-    fetch: (usize, impl Fn(usize)),
+    fetch: (u32, impl Fn(usize)),
     text: &[u8],
     start: usize,
     ends: &[usize],
@@ -121,7 +144,7 @@ mod tests {
     fn keys_and_places_are_those_of_one_at_a_time() {
         let chooser = Places::new(9);
         let text: Vec<u8> =
-            (0..5_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
+            (0..15_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_769).to_be_bytes()).collect();
         // With long ones in between, and so that eight just lie in a window, or just do not.
         let far = |index: usize| if index % 7 == 6 { 40 * index + 250 } else { 1 + index * 5 % 17 };
         let near = |index: usize| 1 + index * 5 % 17;
@@ -145,12 +168,31 @@ mod tests {
                     let mut start = start;
                     for (index, &end) in ends.iter().enumerate() {
                         let key = Pretoken { text, start, end, is_segment: false }.key();
-                        assert_eq!((keys[index], places[index]), (key, chooser.of(&key)), "{tier:?} {index} of {n}");
-                        assert_eq!(fetched.borrow()[index], widen(places[index] & 0xFF));
+                        let place = chooser.of(&key) & 0xFF;
+                        assert_eq!((keys[index], places[index]), (key, place), "{tier:?} {index} of {n}");
+                        assert_eq!(fetched.borrow()[index], widen(place));
                         start = end;
                     }
                 }
             }
+        }
+    }
+
+    /// Keys that differ in little share places as seldom as by chance.
+    #[test]
+    fn like_keys_have_unlike_places() {
+        const N_PLACES: usize = 1 << 11;
+        let key = |text: String| Pretoken::whole(text.as_bytes()).key::<2>();
+        let numbers: Vec<_> = (0..30_000).map(|n| key(n.to_string())).collect();
+        let endings: Vec<_> = (0..30_000).map(|n| key(format!(" abcdefg{n:05}"))).collect();
+        let bits: Vec<_> = (0..1 << 15).map(|n| key(format!("{n:015b}"))).collect();
+        for keys in [numbers, endings, bits] {
+            let chooser = Places::new(N_PLACES.ilog2());
+            let mut counts = [0_usize; N_PLACES];
+            keys.iter().for_each(|key| counts[widen(chooser.of(key))] += 1);
+            let n_shared: usize = counts.iter().map(|n| n * n.saturating_sub(1)).sum();
+            let by_chance = keys.len() * (keys.len() - 1) / N_PLACES;
+            assert!(n_shared < by_chance * 3 / 2, "{n_shared} pairs share a place, by chance {by_chance}: {chooser:?}");
         }
     }
 

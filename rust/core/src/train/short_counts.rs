@@ -97,9 +97,9 @@ impl ShortCounts {
     }
 
     /// All bits of a place; and what starts to load a place.
-    pub(super) fn fetch(&self) -> (usize, impl Fn(usize) + use<>) {
+    pub(super) fn fetch(&self) -> (u32, impl Fn(usize) + use<>) {
         let slots = self.slots.as_ptr();
-        (usize::MAX, move |place| prefetch(slots.wrapping_add(place)))
+        (u32::MAX, move |place| prefetch(slots.wrapping_add(place)))
     }
 
     /// Adds to the count of a key whose place is known, where there is room for another.
