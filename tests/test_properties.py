@@ -255,7 +255,7 @@ def test_lone_surrogates_are_replaced_when_asked(text):
     assert gpt2.count(text) == len(gpt2.encode(joined))
 
 
-@pytest.mark.parametrize("place", [0, 40_000, 199_999])
+@pytest.mark.parametrize("place", [0, 40_000, 179_999])
 def test_a_long_text_is_counted_whatever_it_holds(place):
     """It is made UTF-8 part by part, and what is no character may lie in any of them."""
     text = "你好, мир. " * 20_000

@@ -103,6 +103,7 @@ mod tests {
                 assert_eq!(decode_over(&vocabulary, &ids, &mut out).unwrap(), expected.len());
                 assert!(out.starts_with(&expected) && out.len() == length.max(expected.len()), "{length}");
                 for place in [0, 5, ids.len() - 1] {
+                    let mut out = vec![b'x'; length];
                     let mut ids = ids.clone();
                     ids[place] = u32::MAX;
                     let error = decode_over(&vocabulary, &ids, &mut out).unwrap_err();

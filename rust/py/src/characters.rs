@@ -32,8 +32,10 @@ const SHORT: usize = 64;
 
 /// A `str` of some text.
 pub(crate) fn string<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
+    if text.len() < SHORT {
+        return PyString::from_bytes(py, text.as_bytes());
+    }
     match Width::of(text) {
-        _ if text.len() < SHORT => PyString::from_bytes(py, text.as_bytes()),
         Width::Ascii => PyString::from_bytes(py, text.as_bytes()),
         Width::Latin1 => made_of::<u8>(py, text, 0xFF),
         Width::Ucs2 => made_of::<u16>(py, text, 0xFFFF),

@@ -27,6 +27,9 @@ pub(crate) struct PyTokenizer {
     ints: Mutex<Vec<Option<Py<PyInt>>>>,
 }
 
+/// Bytes that cannot be more than this are decoded before they are copied; more of them are written where they belong, in two passes.
+const MOST_HELD_TWICE: usize = 1 << 24;
+
 /// Lists of up to this many items are made of their full length.
 const LISTED_AT_ONCE: usize = 1 << 22;
 
@@ -426,10 +429,9 @@ impl PyTokenizer {
     fn decode_bytes<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let py = ids.py();
         self.with_ids(ids, |scratch, ids| {
-            if ids.len() <= LONG_LIST {
+            if ids.len().saturating_mul(self.tokenizer.vocabulary().longest()) <= MOST_HELD_TWICE {
                 return self.decoded(py, scratch, ids, |bytes| python_bytes(py, bytes));
             }
-            // Not held twice.
             let n_bytes = run(py, ids.len() * 4, || self.tokenizer.decoded_length(ids))?;
             PyBytes::new_with(py, n_bytes, |out| {
                 run(py, ids.len() * 4, || {

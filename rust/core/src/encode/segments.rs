@@ -14,9 +14,9 @@ use std::ops::Range;
 use super::apart;
 use super::cuts::{Block, Characters, N_CUTS, N_LOADED, wide_characters};
 use crate::ids::widen;
-#[cfg(target_arch = "x86_64")]
-use crate::pretokenize::write_ends_avx512;
 use crate::pretokenize::{N_ENDS, Tier, write_ends};
+#[cfg(target_arch = "x86_64")]
+use crate::pretokenize::{write_ends_avx2, write_ends_avx512};
 
 /// A text is cut so many bytes at a time.
 pub(super) const PART: usize = 64 * N_CUTS;
@@ -78,7 +78,8 @@ impl Segments {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn find_avx2(&mut self, characters: &Characters, text: &[u8], part: Range<usize>, pretoken_ends: &[usize]) {
         let cuts = |block: &Block| characters.cuts(block, apart::wide_characters_avx2(block));
-        self.find_by(cuts, write_ends, text, part, pretoken_ends);
+        let write = |cuts, at, ends: &mut [usize; N_ENDS]| write_ends_avx2(cuts, at, ends);
+        self.find_by(cuts, write, text, part, pretoken_ends);
     }
 
     #[inline(always)]

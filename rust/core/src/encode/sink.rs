@@ -278,8 +278,8 @@ mod tests {
     fn taken() -> impl Strategy<Value = Taken> {
         prop_oneof![
             6 => prop::collection::vec(1..FEW, 0..BATCH).prop_map(Taken::Hits),
-            3 => prop_oneof![1..70_usize, 500..530_usize, Just(3_000)].prop_map(Taken::Ids),
-            2 => Just(Taken::End),
+            6 => prop_oneof![4 => 1..=ROOM, 1 => ROOM..70, 1 => MOST - 12..MOST + 18, 1 => Just(3_000)].prop_map(Taken::Ids),
+            1 => Just(Taken::End),
         ]
     }
 

@@ -12,12 +12,12 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_mullo_epi32, _mm256_set1_epi32, _mm256_srl_epi32,
-    _mm256_storeu_si256, _mm512_add_epi8, _mm512_add_epi32, _mm512_alignr_epi64, _mm512_and_si512,
-    _mm512_cmple_epu64_mask, _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_madd_epi16,
-    _mm512_mask_mov_epi64, _mm512_maskz_mov_epi64, _mm512_or_si512, _mm512_permutex2var_epi8,
-    _mm512_permutex2var_epi64, _mm512_set1_epi64, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8,
-    _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8,
+    __m512i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_set1_epi32, _mm256_srl_epi32, _mm256_storeu_si256,
+    _mm512_add_epi8, _mm512_add_epi32, _mm512_alignr_epi64, _mm512_and_si512, _mm512_cmple_epu64_mask,
+    _mm512_cvtepi64_epi32, _mm512_i64gather_epi64, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_mask_mov_epi64,
+    _mm512_maskz_mov_epi64, _mm512_mullo_epi32, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_permutex2var_epi64,
+    _mm512_set1_epi64, _mm512_set4_epi32, _mm512_setr_epi64, _mm512_shuffle_epi8, _mm512_slli_epi64, _mm512_sllv_epi64,
+    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_subs_epu8,
 };
 
 use super::key::{Key, MAX_SHORT, TOO_LONG};
@@ -57,8 +57,8 @@ fn make_keys_avx512(
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
     let (eights, last) = in_lanes::<N>(start, ends);
 
-    let seeds = chooser.seeds.map(|seed| splat(seed));
-    let (multiplier, mask) = (numbers(chooser.multiplier), numbers(mask));
+    let [seeds, multipliers] = [chooser.seeds, chooser.multipliers].map(|words| words.map(|word| splat(word)));
+    let mask = _mm256_set1_epi32(mask.cast_signed());
     let place_shift = _mm_cvtsi32_si128(chooser.shift.cast_signed());
     let mut before = splat(widen_u64(start));
     let slots = keys.as_chunks_mut::<N>().0.iter_mut().zip(places.as_chunks_mut::<N>().0);
@@ -93,9 +93,13 @@ fn make_keys_avx512(
         let high = _mm512_and_si512(high, low_bytes(_mm512_subs_epu8(lengths, splat(8))));
         let high = _mm512_or_si512(high, _mm512_slli_epi64::<56>(lengths));
         let high = _mm512_mask_mov_epi64(splat(TOO_LONG), is_short, high);
-        let sums = _mm512_add_epi32(_mm512_madd_epi16(low, seeds[0]), _mm512_madd_epi16(high, seeds[1]));
-        let sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums)));
-        let place = _mm256_and_si256(_mm256_srl_epi32(_mm256_mullo_epi32(sums, multiplier), place_shift), mask);
+        let products = |words, index: usize| {
+            let sums = _mm512_madd_epi16(words, seeds[index]);
+            _mm512_mullo_epi32(sums, multipliers[index])
+        };
+        let sums = _mm512_add_epi32(products(low, 0), products(high, 1));
+        let hash = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums)));
+        let place = _mm256_and_si256(_mm256_srl_epi32(hash, place_shift), mask);
         // SAFETY: they write eight numbers into an array of as many, and eight keys into another.
         unsafe {
             _mm256_storeu_si256(places.as_mut_ptr().cast(), place);
@@ -140,13 +144,6 @@ fn words_of(window: &[u8; WINDOW], offsets: __m512i) -> (__m512i, __m512i) {
 #[target_feature(enable = "avx512f")]
 fn splat(word: u64) -> __m512i {
     _mm512_set1_epi64(word.cast_signed())
-}
-
-/// One number everywhere.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn numbers(number: u32) -> __m256i {
-    _mm256_set1_epi32(number.cast_signed())
 }
 
 /// Masks of the lowest bytes of words: so many of each, which may be more than there are.

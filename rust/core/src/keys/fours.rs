@@ -9,13 +9,13 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_and_si128, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_mullo_epi32, _mm_set1_epi32,
-    _mm_srl_epi32, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_blend_epi32, _mm256_blendv_epi8,
+    __m128i, __m256i, _mm_and_si128, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_set1_epi32, _mm_srl_epi32,
+    _mm_storeu_si128, _mm256_add_epi32, _mm256_and_si256, _mm256_blend_epi32, _mm256_blendv_epi8,
     _mm256_castsi128_si256, _mm256_castsi256_pd, _mm256_castsi256_si128, _mm256_cmpgt_epi8, _mm256_cmpgt_epi64,
-    _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_movemask_pd, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32, _mm256_set1_epi8,
-    _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_unpackhi_epi64, _mm256_unpacklo_epi64,
+    _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_movemask_pd, _mm256_mullo_epi32,
+    _mm256_or_si256, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_permutevar8x32_epi32,
+    _mm256_set1_epi8, _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_setr_epi64x, _mm256_shuffle_epi8,
+    _mm256_srli_epi64, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_unpackhi_epi64, _mm256_unpacklo_epi64,
 };
 use std::ptr;
 
@@ -56,8 +56,8 @@ fn make_keys_avx2(
 ) -> usize {
     let Some(last_start) = text.len().checked_sub(16) else { return 0 };
     let last_starts = splat(widen_u64(last_start));
-    let seeds = chooser.seeds.map(|seed| splat(seed));
-    let (multiplier, mask) = (numbers(chooser.multiplier), numbers(mask));
+    let [seeds, multipliers] = [chooser.seeds, chooser.multipliers].map(|words| words.map(|word| splat(word)));
+    let mask = _mm_set1_epi32(mask.cast_signed());
     let place_shift = _mm_cvtsi32_si128(chooser.shift.cast_signed());
     let (mut first, mut before) = (start, splat(widen_u64(start)));
     let mut make_four = |ends: &[usize; N], keys: &mut [Key<2>; N], places: &mut [u32; N]| {
@@ -85,9 +85,13 @@ fn make_keys_avx2(
         let even = keys_of(windows(second, fourth), _mm256_shuffle_epi8(lengths, bytes(8)));
 
         let (lows, highs) = (_mm256_unpacklo_epi64(odd, even), _mm256_unpackhi_epi64(odd, even));
-        let sums = _mm256_add_epi32(_mm256_madd_epi16(lows, seeds[0]), _mm256_madd_epi16(highs, seeds[1]));
-        let sums = lower_halves(_mm256_add_epi32(sums, _mm256_srli_epi64::<32>(sums)));
-        let place = _mm_and_si128(_mm_srl_epi32(_mm_mullo_epi32(sums, multiplier), place_shift), mask);
+        let products = |words, index: usize| {
+            let sums = _mm256_madd_epi16(words, seeds[index]);
+            _mm256_mullo_epi32(sums, multipliers[index])
+        };
+        let sums = _mm256_add_epi32(products(lows, 0), products(highs, 1));
+        let hash = lower_halves(_mm256_add_epi32(sums, _mm256_srli_epi64::<32>(sums)));
+        let place = _mm_and_si128(_mm_srl_epi32(hash, place_shift), mask);
         // SAFETY: they write four keys into an array of as many, and four numbers into another.
         unsafe {
             let keys: *mut __m256i = keys.as_mut_ptr().cast();
@@ -136,13 +140,6 @@ fn keys_of(windows: __m256i, lengths: __m256i) -> __m256i {
 fn lower_halves(words: __m256i) -> __m128i {
     let even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
     _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(words, even))
-}
-
-/// One number everywhere.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn numbers(number: u32) -> __m128i {
-    _mm_set1_epi32(number.cast_signed())
 }
 
 /// One byte everywhere.

@@ -31,7 +31,7 @@ use pattern::Pattern;
 use rules::{DEEPSEEK_V3, DEEPSEEK_V3_STAGES, Dialect, Preset};
 pub use simd::Tier;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use simd::write_ends_avx512;
+pub(crate) use simd::{write_ends_avx2, write_ends_avx512};
 
 /// Splits text into pretokens: the spans that merges never cross.
 ///

@@ -412,6 +412,7 @@ impl Tokenizer {
         }
         Ok(Some(n_ids))
     }
+
     /// [`count`](Self::count) for a text that need not be UTF-8 yet: it is made of it part by part.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ impl Vocabulary {
     }
 
     /// How many bytes the longest ordinary token has.
-    pub(crate) fn longest(&self) -> usize {
+    pub fn longest(&self) -> usize {
         self.longest
     }
 

@@ -138,13 +138,21 @@ fn within(bytes: __m512i, first: u8, last: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pretokenize::simd::tests::check;
+    use crate::pretokenize::simd::tests::{check, check_ends};
 
     #[test]
     fn masks_are_those_of_the_portable_tier() {
         if is_available() {
             // SAFETY: as in `split`.
             check(|block| unsafe { (classify(block), classify_high(block)) });
+        }
+    }
+
+    #[test]
+    fn ends_are_those_written_bit_by_bit() {
+        if is_available() {
+            // SAFETY: as in `split`.
+            check_ends(|lasts, start, ends| unsafe { write_ends(lasts, start, ends) });
         }
     }
 }

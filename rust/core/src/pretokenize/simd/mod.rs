@@ -15,6 +15,8 @@ mod x86;
 pub(crate) use avx512::write_ends as write_ends_avx512;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::write_ends as write_ends_avx2;
 
 use super::blocks::{self, Block};
 use super::rules::Rules;
@@ -257,6 +259,22 @@ mod tests {
                 let block = block_with(c, place);
                 assert_eq!(masks(&block).1, portable::classify_high(&block), "{c:?} at {place}");
             }
+        }
+    }
+
+    /// Holds what a tier writes of ends to what is written bit by bit.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn check_ends(write_ends: impl Fn(u64, usize, &mut [usize; blocks::N_BYTES])) {
+        let mut state = 1_u64;
+        for case in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let sparse = state & state.rotate_left(20);
+            let lasts = [state, sparse, !sparse, 0, !0, 1 << (case % 64)][case % 6];
+            let n = crate::ids::widen(lasts.count_ones());
+            let [mut ends, mut expected] = [[usize::MAX; blocks::N_BYTES]; 2];
+            write_ends(lasts, case, &mut ends);
+            blocks::write_ends(lasts, case, &mut expected);
+            assert_eq!(ends[..n], expected[..n], "{lasts:#b}");
         }
     }
 

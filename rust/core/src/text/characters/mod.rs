@@ -93,7 +93,12 @@ fn part_end(text: &str) -> usize {
 }
 
 fn fill<T>(places: &mut [MaybeUninit<T>], units: impl Iterator<Item = T>) -> usize {
-    places.iter_mut().zip(units).map(|(place, unit)| place.write(unit)).count()
+    let mut n = 0;
+    for (place, unit) in places.iter_mut().zip(units) {
+        place.write(unit);
+        n += 1;
+    }
+    n
 }
 
 /// Finds the characters of the first `n` bytes of a text many at a time, if there is a way to.
