@@ -167,6 +167,7 @@ impl Characters {
     }
 
     /// By code point: the groups of each.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn groups(&self) -> &[Groups; GROUPS] {
         &self.groups
     }

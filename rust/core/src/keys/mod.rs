@@ -127,6 +127,7 @@ fn in_lanes<const N: usize>(start: usize, ends: &[usize]) -> (&[[usize; N]], Opt
 
 /// The first ones of [`make_keys`], several at a time where the tier can do that. Returns of how many, or a few more.
 #[inline]
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn make_keys_at_once(
     tier: Tier,
     chooser: &Places<2>,

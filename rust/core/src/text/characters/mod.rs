@@ -102,6 +102,7 @@ fn fill<T>(places: &mut [MaybeUninit<T>], units: impl Iterator<Item = T>) -> usi
 }
 
 /// Finds the characters of the first `n` bytes of a text many at a time, if there is a way to.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn n_units(tier: Tier, is_long: bool, text: &[u8], n: usize, units: &mut Units) -> Option<usize> {
     match tier {
         #[cfg(target_arch = "x86_64")]
