@@ -32,7 +32,7 @@ impl Spans<'_> {
     }
 }
 
-/// What up to [`BATCH`] of them are looked for by.
+/// What up to [`BATCH`] of them are looked for by: where a cache line starts, as keys are written two at a time.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Batch {

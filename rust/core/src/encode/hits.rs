@@ -23,36 +23,36 @@ use crate::pretokenize::Tier;
 #[inline]
 pub(super) fn take(tier: Tier, batch: &Batch, cache: &Cache, range: Range<usize>, sink: &mut impl Sink) -> usize {
     let (keys, places) = (batch.keys.get(range.clone()), batch.places.get(range));
-    let sought = Sought { keys: keys.unwrap_or_default(), places: places.unwrap_or_default() };
+    let wanted = Wanted { keys: keys.unwrap_or_default(), places: places.unwrap_or_default() };
     let lines = cache.short.lines();
     match tier {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the tier is available, and what has AVX-512 has AVX2.
-        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(sought, lines, cache.packing, sink) },
-        _ => take_portable(sought, lines, cache.packing, sink),
+        Tier::Avx2 | Tier::Avx512 => unsafe { take_avx2(wanted, lines, cache.packing, sink) },
+        _ => take_portable(wanted, lines, cache.packing, sink),
     }
 }
 
 #[inline(never)]
-fn take_portable(sought: Sought<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
-    sought.take(lines, packing, way, sink)
+fn take_portable(wanted: Wanted<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
+    wanted.take(lines, packing, way, sink)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn take_avx2(sought: Sought<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
-    sought.take(lines, packing, |keys, key| way_avx2(keys, key), sink)
+fn take_avx2(wanted: Wanted<'_>, lines: &[Line<2, 16>], packing: Packing, sink: &mut impl Sink) -> usize {
+    wanted.take(lines, packing, |keys, key| way_avx2(keys, key), sink)
 }
 
 /// Keys, and the line of each.
 #[derive(Clone, Copy)]
-struct Sought<'a> {
+struct Wanted<'a> {
     keys: &'a [Key<2>],
     places: &'a [u32],
 }
 
-impl Sought<'_> {
+impl Wanted<'_> {
     /// What [`take`] does. Each packing has a loop of its own.
     #[inline(always)]
     fn take(
@@ -76,8 +76,8 @@ impl Sought<'_> {
         way: impl Fn(&[Key<2>; 2], &Key<2>) -> usize,
         sink: &mut impl Sink,
     ) -> usize {
-        let sought = self.keys.iter().zip(self.places);
-        sink.take_while(sought, |(key, &place)| short(lines, key, place, &way).map(&unpack))
+        let wanted = self.keys.iter().zip(self.places);
+        sink.take_while(wanted, |(key, &place)| short(lines, key, place, &way).map(&unpack))
     }
 }
 

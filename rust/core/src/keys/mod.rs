@@ -198,8 +198,7 @@ mod tests {
         let endings: Vec<_> = (0..60_000).map(|n| key(format!(" abcdefg{n:05}"))).collect();
         let bits: Vec<_> = (0..1 << 15).map(|n| key(format!("{n:015b}"))).collect();
         // What differs are the lower bytes of parts of 16 bits, or the higher ones.
-        let apart = |text: String| text.bytes().map(char::from).collect::<Vec<_>>();
-        let spaced = |n: usize| apart(format!("{n:05}")).into_iter().flat_map(|digit| [digit, 'x']).collect::<String>();
+        let spaced = |n: usize| format!("{n:05}").chars().flat_map(|digit| [digit, 'x']).collect::<String>();
         let low: Vec<_> = (0..60_000).map(|n| key(spaced(n))).collect();
         let high: Vec<_> = (0..60_000).map(|n| key(format!("x{}", spaced(n)))).collect();
         for keys in [numbers, endings, bits, low, high] {

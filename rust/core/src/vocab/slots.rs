@@ -184,6 +184,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Whatever the hashes, and where many are the same, what was added is found and nothing else.
         #[test]
         fn what_is_added_is_found(hashes in prop::collection::vec(prop_oneof![any::<u64>(), 0..4_u64, u64::MAX - 3..], 0..200)) {
